@@ -1,0 +1,232 @@
+//! W3C trace context: `traceparent` and `tracestate` in and out
+//! (<https://www.w3.org/TR/trace-context/>).
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::{HeaderMap, HeaderValue};
+
+/// Header that carries trace id, parent id and flags.
+pub const TRACEPARENT: &str = "traceparent";
+/// Header that carries vendors' state; passed on untouched within its size limit.
+pub const TRACESTATE: &str = "tracestate";
+const MAX_TRACESTATE: usize = 512;
+
+/// 16 bytes that name a trace; never all zero. `Display` is 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceId([u8; 16]);
+
+/// 8 bytes that name a span; never all zero. `Display` is 16 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SpanId([u8; 8]);
+
+macro_rules! hex_id {
+    ($name:ident, $len:literal) => {
+        impl $name {
+            /// The bytes.
+            #[must_use]
+            pub fn to_bytes(self) -> [u8; $len] {
+                self.0
+            }
+
+            /// From bytes; `None` when they are all zero.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; $len]) -> Option<Self> {
+                (bytes != [0; $len]).then_some(Self(bytes))
+            }
+
+            /// New, at random.
+            #[must_use]
+            pub fn random() -> Self {
+                let random = uuid::Uuid::new_v4().into_bytes();
+                let mut bytes = [0; $len];
+                bytes.copy_from_slice(&random[..$len]);
+                // A version-4 UUID is never all zero in its first eight bytes: it carries its version.
+                Self(bytes)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidTraceContext;
+
+            fn from_str(text: &str) -> Result<Self, InvalidTraceContext> {
+                if text.len() != $len * 2 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                    return Err(InvalidTraceContext);
+                }
+                let mut bytes = [0; $len];
+                for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+                    let digits = std::str::from_utf8(pair).map_err(|_| InvalidTraceContext)?;
+                    *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidTraceContext)?;
+                }
+                Self::from_bytes(bytes).ok_or(InvalidTraceContext)
+            }
+        }
+    };
+}
+
+hex_id!(TraceId, 16);
+hex_id!(SpanId, 8);
+
+/// The text isn't a W3C trace context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a W3C trace context")]
+pub struct InvalidTraceContext;
+
+/// Where a request stands in a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The span that is current here.
+    pub span_id: SpanId,
+    /// Whether the one who made the trace records it.
+    pub sampled: bool,
+    /// Vendors' state, passed on untouched.
+    pub tracestate: Option<String>,
+}
+
+impl TraceContext {
+    /// A new trace with a new root span.
+    #[must_use]
+    pub fn root(sampled: bool) -> Self {
+        Self {
+            trace_id: TraceId::random(),
+            span_id: SpanId::random(),
+            sampled,
+            tracestate: None,
+        }
+    }
+
+    /// The same trace with a new span.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            span_id: SpanId::random(),
+            ..self.clone()
+        }
+    }
+
+    /// Reads `traceparent` and `tracestate`. A malformed or repeated header is as good as none,
+    /// as the specification asks.
+    #[must_use]
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(TRACEPARENT).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            return None;
+        };
+        let mut context: Self = value.to_str().ok()?.parse().ok()?;
+        context.tracestate = headers
+            .get(TRACESTATE)
+            .and_then(|value| value.to_str().ok())
+            .filter(|state| state.len() <= MAX_TRACESTATE)
+            .map(str::to_owned);
+        Some(context)
+    }
+
+    /// Writes `traceparent` and `tracestate`.
+    pub fn to_headers(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.to_string()) {
+            headers.insert(TRACEPARENT, value);
+        }
+        if let Some(Ok(value)) = self.tracestate.as_deref().map(HeaderValue::from_str) {
+            headers.insert(TRACESTATE, value);
+        }
+    }
+}
+
+impl fmt::Display for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "00-{}-{}-{:02x}",
+            self.trace_id,
+            self.span_id,
+            u8::from(self.sampled)
+        )
+    }
+}
+
+impl FromStr for TraceContext {
+    type Err = InvalidTraceContext;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTraceContext> {
+        let mut parts = text.splitn(5, '-');
+        let (Some(version), Some(trace_id), Some(span_id), Some(flags)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(InvalidTraceContext);
+        };
+        let known = version == "00" && parts.next().is_none();
+        let later = version.len() == 2 && version != "ff" && version != "00";
+        let hex =
+            |s: &str| s.len() == 2 && s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !(known || later) || !hex(version) || !hex(flags) {
+            return Err(InvalidTraceContext);
+        }
+        let flags = u8::from_str_radix(flags, 16).map_err(|_| InvalidTraceContext)?;
+        Ok(Self {
+            trace_id: trace_id.parse()?,
+            span_id: span_id.parse()?,
+            sampled: flags & 1 == 1,
+            tracestate: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trips() {
+        let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let context: TraceContext = text.parse().unwrap();
+        assert!(context.sampled);
+        assert_eq!(context.to_string(), text);
+        let child = context.child();
+        assert_eq!(child.trace_id, context.trace_id);
+        assert_ne!(child.span_id, context.span_id);
+    }
+
+    #[test]
+    fn refuses_what_the_specification_refuses() {
+        for text in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+        ] {
+            assert!(text.parse::<TraceContext>().is_err(), "{text}");
+        }
+        assert!(
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x"
+                .parse::<TraceContext>()
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_repeated_header_is_as_good_as_none() {
+        let mut headers = HeaderMap::new();
+        TraceContext::root(true).to_headers(&mut headers);
+        assert!(TraceContext::from_headers(&headers).is_some());
+        headers.append(TRACEPARENT, HeaderValue::from_static("x"));
+        assert!(TraceContext::from_headers(&headers).is_none());
+    }
+}
