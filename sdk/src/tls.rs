@@ -1,0 +1,207 @@
+//! TLS: files in, rustls configurations out, always mutual.
+//!
+//! [`MutualTls`] can't be half set: it has a certificate, its key, the anchors that the peer must
+//! chain to, and the revocation lists (none is said, not left out). TLS 1.3 and 1.2, hybrid
+//! post-quantum key exchange preferred.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+/// ALPN of HTTP/2, preferred, and HTTP/1.1.
+pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// What is wrong with the TLS material. Names files, never a key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// A file can't be read as the PEM that it should be.
+    #[error("{what} can't be read from {}: {reason}", path.display())]
+    File {
+        /// What the file should hold.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why it can't be read.
+        reason: String,
+    },
+    /// A file holds none of what it should hold.
+    #[error("{} holds no {what}", path.display())]
+    Empty {
+        /// What the file should hold.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Certificate and key don't belong together, or an anchor or list is unusable.
+    #[error("{what}: {source}")]
+    Unusable {
+        /// What can't be used.
+        what: &'static str,
+        /// What rustls says of it.
+        source: rustls::Error,
+    },
+    /// The verifier refuses the anchors or revocation lists.
+    #[error("the peer verifier can't be built: {0}")]
+    Verifier(#[from] rustls::server::VerifierBuilderError),
+}
+
+/// Both sides of a mutual TLS connection: who we are and whom we trust.
+#[derive(Debug, Clone)]
+pub struct MutualTls {
+    certified: Arc<CertifiedKey>,
+    anchors: Arc<RootCertStore>,
+    revocations: Vec<CertificateRevocationListDer<'static>>,
+}
+
+impl MutualTls {
+    /// Reads PEM files: our chain (leaf first) and key, the peers' anchors, and revocation lists.
+    ///
+    /// With no list, revocation isn't checked; with one, every certificate of a peer's chain must
+    /// be covered by a list that hasn't expired.
+    ///
+    /// # Errors
+    /// When a file can't be read, or certificate and key don't belong together.
+    pub fn from_files(
+        certificate: &Path,
+        key: &Path,
+        anchors: &Path,
+        revocations: &[PathBuf],
+    ) -> Result<Self, TlsError> {
+        let chain = pem_all::<CertificateDer<'static>>("certificate", certificate)?;
+        let key = PrivateKeyDer::from_pem_file(key)
+            .map_err(|error| file_error("private key", key, &error))?;
+        let anchors = pem_all::<CertificateDer<'static>>("certificate", anchors)?;
+        let mut lists = Vec::new();
+        for path in revocations {
+            lists.extend(pem_all::<CertificateRevocationListDer<'static>>(
+                "revocation list",
+                path,
+            )?);
+        }
+        Self::new(chain, key, anchors, lists)
+    }
+
+    /// From material in memory.
+    ///
+    /// # Errors
+    /// When certificate and key don't belong together, or an anchor is unusable.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        anchors: Vec<CertificateDer<'static>>,
+        revocations: Vec<CertificateRevocationListDer<'static>>,
+    ) -> Result<Self, TlsError> {
+        let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|source| {
+            TlsError::Unusable {
+                what: "certificate and key",
+                source,
+            }
+        })?;
+        let mut store = RootCertStore::empty();
+        for anchor in anchors {
+            store.add(anchor).map_err(|source| TlsError::Unusable {
+                what: "trust anchor",
+                source,
+            })?;
+        }
+        Ok(Self {
+            certified: Arc::new(certified),
+            anchors: Arc::new(store),
+            revocations,
+        })
+    }
+
+    /// Our own end-entity certificate.
+    #[must_use]
+    pub fn end_entity(&self) -> Option<&CertificateDer<'static>> {
+        self.certified.cert.first()
+    }
+
+    /// A server that requires and checks the client's certificate.
+    ///
+    /// Built afresh each time: a resumed session skips the check of the client's certificate, so
+    /// tickets and session cache must not outlive a change of anchors or lists.
+    ///
+    /// # Errors
+    /// When anchors or revocation lists are unusable.
+    pub fn server(&self) -> Result<ServerConfig, TlsError> {
+        let mut verifier =
+            WebPkiClientVerifier::builder_with_provider(self.anchors.clone(), provider());
+        if !self.revocations.is_empty() {
+            verifier = verifier
+                .with_crls(self.revocations.clone())
+                .enforce_revocation_expiration();
+        }
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(rustls::ALL_VERSIONS)
+            .map_err(|source| TlsError::Unusable {
+                what: "protocol versions",
+                source,
+            })?
+            .with_client_cert_verifier(verifier.build()?)
+            .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(
+                self.certified.clone(),
+            )));
+        config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+        Ok(config)
+    }
+
+    /// A client that shows its certificate and checks the server's chain, name and revocation.
+    ///
+    /// # Errors
+    /// When anchors or revocation lists are unusable.
+    pub fn client(&self) -> Result<ClientConfig, TlsError> {
+        let mut verifier =
+            WebPkiServerVerifier::builder_with_provider(self.anchors.clone(), provider());
+        if !self.revocations.is_empty() {
+            verifier = verifier
+                .with_crls(self.revocations.clone())
+                .enforce_revocation_expiration();
+        }
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(rustls::ALL_VERSIONS)
+            .map_err(|source| TlsError::Unusable {
+                what: "protocol versions",
+                source,
+            })?
+            .with_webpki_verifier(verifier.build()?)
+            .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(
+                self.certified.clone(),
+            )));
+        config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+        Ok(config)
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn file_error(what: &'static str, path: &Path, error: &dyn std::error::Error) -> TlsError {
+    TlsError::File {
+        what,
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+fn pem_all<T: PemObject>(what: &'static str, path: &Path) -> Result<Vec<T>, TlsError> {
+    let items: Vec<T> = T::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| file_error(what, path, &error))?;
+    if items.is_empty() {
+        return Err(TlsError::Empty {
+            what,
+            path: path.to_owned(),
+        });
+    }
+    Ok(items)
+}
