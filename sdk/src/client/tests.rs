@@ -1,0 +1,6 @@
+mod answers;
+mod gateway;
+mod retries;
+mod streams;
+mod tls;
+mod usage;
