@@ -1,0 +1,269 @@
+//! The file as it is written: every key that a table may have, and its TOML type.
+//!
+//! Nothing here is checked beyond that. A key that isn't named here is refused, so that a typing
+//! error never silently leaves a default in place.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use toml::Spanned;
+
+use crate::directory::{GrantState, Mode};
+use crate::telemetry::LogFormat;
+
+/// `[gateway]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gateway {
+    pub(crate) trust_domain: String,
+    pub(crate) time_zone: Option<String>,
+}
+
+/// `[listener]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Listener {
+    pub(crate) address: String,
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) handshake_timeout: Option<String>,
+    pub(crate) header_timeout: Option<String>,
+    pub(crate) max_header_bytes: Option<usize>,
+}
+
+/// `[tls]`: towards counters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) client_ca: String,
+    pub(crate) revocation_lists: Vec<String>,
+}
+
+/// `[upstream]`: towards agencies.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) server_ca: String,
+    pub(crate) revocation_lists: Vec<String>,
+}
+
+/// `[admin]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    pub(crate) address: Option<String>,
+}
+
+/// `[limits]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    pub(crate) max_requests: Option<usize>,
+    pub(crate) max_body: Option<usize>,
+    pub(crate) body_timeout: Option<String>,
+    pub(crate) edge_deadline: Option<String>,
+    pub(crate) fan_out_deadline: Option<String>,
+    pub(crate) stale_for: Option<String>,
+    pub(crate) stale_entries: Option<u64>,
+}
+
+/// `[audit]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Audit {
+    pub(crate) directory: String,
+    pub(crate) subject_key_file: String,
+    pub(crate) segment_mib: Option<u64>,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    pub(crate) instance_id: Option<String>,
+    pub(crate) environment: Option<String>,
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) sampling_ratio: Option<f64>,
+    pub(crate) log_format: Option<LogFormat>,
+    pub(crate) log_level: Option<String>,
+}
+
+/// `[drain]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Drain {
+    pub(crate) delay: Option<String>,
+    pub(crate) grace: Option<String>,
+}
+
+/// `[[members]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Member {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) requests_per_second: u32,
+    pub(crate) burst: Option<u32>,
+    #[serde(default)]
+    pub(crate) systems: Vec<System>,
+}
+
+/// `[[members.systems]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct System {
+    pub(crate) id: Spanned<String>,
+    pub(crate) mall: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) pins: Vec<Spanned<String>>,
+}
+
+/// `[[sources]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Source {
+    pub(crate) agency: String,
+    pub(crate) system: String,
+    pub(crate) records: Vec<Spanned<String>>,
+    pub(crate) url: String,
+    pub(crate) server_name: Option<String>,
+    pub(crate) max_in_flight: Option<usize>,
+    pub(crate) timeout: Option<String>,
+    pub(crate) max_answer_kib: Option<usize>,
+}
+
+/// `[[grants]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Grant {
+    pub(crate) grant_id: String,
+    pub(crate) agreement: String,
+    pub(crate) consumer: String,
+    pub(crate) source: String,
+    pub(crate) record: String,
+    pub(crate) purposes: Vec<Spanned<String>>,
+    pub(crate) fields: Fields,
+    pub(crate) mode: Word<Mode>,
+    pub(crate) daily_quota: Option<u64>,
+    pub(crate) valid_from: Day,
+    pub(crate) valid_to: Day,
+    pub(crate) state: Word<GrantState>,
+    #[serde(default)]
+    pub(crate) stale_ok: bool,
+    #[serde(default)]
+    pub(crate) onward_transfer: bool,
+    #[serde(rename = "dpia_ref")]
+    pub(crate) _dpia_ref: Option<String>,
+}
+
+/// `fields`: a list, or the word `all`.
+#[derive(Debug)]
+pub(crate) enum Fields {
+    All,
+    Named(Vec<Spanned<String>>),
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Wanted;
+        impl<'de> Visitor<'de> for Wanted {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of field names or the word \"all\"")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Fields, E> {
+                match word {
+                    "all" => Ok(Fields::All),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut names: A) -> Result<Fields, A::Error> {
+                let mut named = Vec::new();
+                while let Some(name) = names.next_element()? {
+                    named.push(name);
+                }
+                Ok(Fields::Named(named))
+            }
+        }
+        deserializer.deserialize_any(Wanted)
+    }
+}
+
+/// A day, quoted or as TOML's own date.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Day(pub(crate) Date);
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Wanted;
+        impl<'de> Visitor<'de> for Wanted {
+            type Value = Day;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a date such as 2026-01-31")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Day, E> {
+                let wrong = |_| E::invalid_value(de::Unexpected::Str(text), &self);
+                text.parse().map(Day).map_err(wrong)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Day, A::Error> {
+                let date = toml::value::Datetime::deserialize(MapAccessDeserializer::new(map))?;
+                self.visit_str(&date.to_string())
+            }
+        }
+        deserializer.deserialize_any(Wanted)
+    }
+}
+
+/// A word of a closed list that the directory owns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Word<T>(pub(crate) T);
+
+impl<'de> Deserialize<'de> for Word<Mode> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(
+            deserializer,
+            &[("verify", Mode::Verify), ("read", Mode::Read)],
+        )
+    }
+}
+
+impl<'de> Deserialize<'de> for Word<GrantState> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = [
+            ("draft", GrantState::Draft),
+            ("proof_of_concept", GrantState::ProofOfConcept),
+            ("active", GrantState::Active),
+            ("suspended", GrantState::Suspended),
+            ("ended", GrantState::Ended),
+        ];
+        word(deserializer, &words)
+    }
+}
+
+fn word<'de, T: Copy, D: Deserializer<'de>>(
+    deserializer: D,
+    words: &[(&str, T)],
+) -> Result<Word<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let known = words.iter().find(|(word, _)| *word == text);
+    known.map(|(_, value)| Word(*value)).ok_or_else(|| {
+        // The wording of serde for enums, which `document` reads.
+        let all: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        de::Error::custom(format!(
+            "unknown variant `{text}`, expected one of {}",
+            all.join(", ")
+        ))
+    })
+}

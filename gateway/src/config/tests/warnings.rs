@@ -1,0 +1,98 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use super::{BASE, Config, patched, town};
+
+#[track_caller]
+fn warned(dir: &TempDir, text: &str, now: Timestamp, expected: &[(&str, &str)]) {
+    let path = dir.path().join("loket.toml");
+    fs::write(&path, text).unwrap();
+    let config = Config::load_at(&path, now).unwrap();
+    let found: Vec<(&str, &str)> = config
+        .warnings
+        .iter()
+        .map(|w| (w.key.as_str(), w.message.as_str()))
+        .collect();
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for ((key, message), (wanted, fragment)) in found.iter().zip(expected) {
+        assert_eq!(key, wanted);
+        assert!(message.contains(fragment), "{message}");
+    }
+}
+
+#[test]
+fn what_deserves_a_look_is_said() {
+    let (dir, now) = (town(), Timestamp::now());
+    let later = |days: i64| now + SignedDuration::from_hours(24 * days + 1);
+    warned(&dir, BASE, later(22), &[]);
+    let past = ("tls.revocation_lists", "every peer is refused then");
+    warned(&dir, BASE, later(24), &[past]);
+    warned(&dir, BASE, later(31), &[past]);
+    let ends = |key| (key, "ends in 9 days");
+    warned(
+        &dir,
+        BASE,
+        later(80),
+        &[ends("tls.certificate"), past, ends("upstream.certificate")],
+    );
+    let suspended = patched(&[("state = \"active\"", "state = \"suspended\"")]);
+    warned(
+        &dir,
+        &suspended,
+        now,
+        &[("grants[0].state", "isn't active")],
+    );
+    let ended = patched(&[("2099-12-31", "2020-12-31")]);
+    warned(&dir, &ended, now, &[("grants[0].valid_to", "has ended")]);
+    let early = patched(&[("2020-01-01", "2098-01-01")]);
+    warned(
+        &dir,
+        &early,
+        now,
+        &[("grants[0].valid_from", "in force before")],
+    );
+    let other = patched(&[("\"loket.example\"", "\"other.example\"")]);
+    let foreign = |key| (key, "trust domain loket.example");
+    warned(
+        &dir,
+        &other,
+        now,
+        &[foreign("tls.certificate"), foreign("upstream.certificate")],
+    );
+    let (before, _) = BASE.split_once("[[grants]]").unwrap();
+    warned(
+        &dir,
+        before,
+        now,
+        &[
+            ("members[0].id", "no grant"),
+            ("sources[0].records", "taxpayer/1 of djp"),
+        ],
+    );
+    fs::set_permissions(
+        dir.path().join("gateway-front.key"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
+    warned(&dir, BASE, now, &[("tls.key", "every user")]);
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_an_error() {
+    let dir = town();
+    let path = dir.path().join("loket.toml");
+    fs::write(&path, BASE).unwrap();
+    let later = Timestamp::now() + SignedDuration::from_hours(24 * 100);
+    let errors = Config::load_at(&path, later).map(drop).unwrap_err();
+    assert!(
+        errors
+            .errors
+            .iter()
+            .all(|error| error.message.contains("has ended")),
+        "{errors}"
+    );
+    assert_eq!(errors.errors.len(), 2);
+}

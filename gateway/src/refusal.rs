@@ -1,0 +1,170 @@
+//! Refusal: why a request isn't carried out. A closed list; each has a sentence for the outside
+//! and a cause for the inside.
+
+use std::time::Duration;
+
+use loket_sdk::problem::{Code, Violation};
+
+/// A refused request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not HTTP or JSON as agreed.
+    Malformed(String),
+    /// The certificate names no enrolled system.
+    NotEnrolled(NotEnrolled),
+    /// A header names another member than the certificate.
+    IdentityContradicted,
+    /// No grant covers anything of the request.
+    NothingGranted,
+    /// No such path.
+    NotFound,
+    /// The path has no such method; these it has.
+    MethodNotAllowed(&'static str),
+    /// None of the accepted media types is served; these are.
+    NotAcceptable(&'static str),
+    /// The body didn't arrive in time.
+    RequestTimeout(Duration),
+    /// The body is larger than this many bytes.
+    BodyTooLarge(usize),
+    /// The body isn't of this media type.
+    UnsupportedMediaType(&'static str),
+    /// The document breaks the schema at these places.
+    BreaksSchema(Vec<Violation>),
+    /// The member asks faster than agreed.
+    RateLimited(Limited),
+    /// More came than can be served.
+    Overloaded,
+    /// The process is stopping.
+    Draining,
+    /// The exchange can't be recorded.
+    AuditUnavailable(String),
+    /// A bug; the cause is for us.
+    Internal(String),
+}
+
+/// Why a certificate names nobody here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotEnrolled {
+    /// The directory has no such system.
+    UnknownSystem,
+    /// The certificate's validity has ended, or not begun, since the connection was made.
+    OutOfValidity,
+    /// The certificate's names can't be read as an identity.
+    Unnamed,
+}
+
+/// How far over the agreed rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limited {
+    /// When the next request will be let in.
+    pub retry_after: Duration,
+    /// Requests at once.
+    pub burst: u32,
+    /// Requests a second.
+    pub per_second: u32,
+}
+
+impl Refusal {
+    /// The problem type.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::MalformedRequest,
+            Self::NotEnrolled(_) => Code::NotEnrolled,
+            Self::IdentityContradicted => Code::IdentityContradicted,
+            Self::NothingGranted => Code::NothingGranted,
+            Self::NotFound => Code::NotFound,
+            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::NotAcceptable(_) => Code::NotAcceptable,
+            Self::RequestTimeout(_) => Code::RequestTimeout,
+            Self::BodyTooLarge(_) => Code::BodyTooLarge,
+            Self::UnsupportedMediaType(_) => Code::UnsupportedMediaType,
+            Self::BreaksSchema(_) => Code::BreaksSchema,
+            Self::RateLimited(_) => Code::RateLimited,
+            Self::Overloaded => Code::Overloaded,
+            Self::Draining => Code::Draining,
+            Self::AuditUnavailable(_) => Code::AuditUnavailable,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// What the caller is told: what happened, what to do. Nothing of the request, nothing of us.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Malformed(what) => format!("{what}. Send one JSON document as the schema describes."),
+            Self::NotEnrolled(NotEnrolled::UnknownSystem) => {
+                "No enrolled system has this certificate. Ask the operator of the gateway to enrol it.".into()
+            }
+            Self::NotEnrolled(NotEnrolled::OutOfValidity) => {
+                "This certificate's validity has ended or not begun. Connect with a current certificate.".into()
+            }
+            Self::NotEnrolled(NotEnrolled::Unnamed) => {
+                "This certificate names no system: it needs one URI name of the form spiffe://trust-domain/member/system.".into()
+            }
+            Self::IdentityContradicted => {
+                "A header names another member than the certificate. Leave the header out or name yourself.".into()
+            }
+            Self::NothingGranted => {
+                "Nothing of this request is granted to you for this purpose. GET /v1/catalogue says what is; the agency that owns the data gives grants.".into()
+            }
+            Self::NotFound => "There is nothing at this path. GET /openapi.json lists what there is.".into(),
+            Self::MethodNotAllowed(allowed) => format!("Use {allowed}."),
+            Self::NotAcceptable(served) => format!("Accept one of {served}."),
+            Self::RequestTimeout(limit) => {
+                format!("The body must arrive within {} ms. Send it at once.", limit.as_millis())
+            }
+            Self::BodyTooLarge(limit) => format!("A body may have {limit} bytes at most."),
+            Self::UnsupportedMediaType(wanted) => {
+                format!("Send the body as {wanted}, without a content coding.")
+            }
+            Self::BreaksSchema(_) => "Mend the members named in errors.".into(),
+            Self::RateLimited(limited) => format!(
+                "You may ask {} times a second, {} at once. Wait as Retry-After says.",
+                limited.per_second, limited.burst
+            ),
+            Self::Overloaded => "Wait as Retry-After says and ask again.".into(),
+            Self::Draining => "Ask another instance, or this one again after its restart.".into(),
+            Self::AuditUnavailable(_) => {
+                "What can't be recorded isn't answered. Ask again; the operator has been told.".into()
+            }
+            Self::Internal(_) => String::new(),
+        }
+    }
+
+    /// Whether it came before anything was asked, so that a caller can make any number of them.
+    #[must_use]
+    pub fn is_cheap(&self) -> bool {
+        matches!(
+            self,
+            Self::NotEnrolled(_) | Self::RateLimited(_) | Self::Overloaded | Self::Draining
+        )
+    }
+
+    /// What the engineer on call is told. Never a value of the request.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        match self {
+            Self::AuditUnavailable(cause) | Self::Internal(cause) => Some(cause),
+            Self::NotEnrolled(NotEnrolled::UnknownSystem) => Some("unknown system"),
+            Self::NotEnrolled(NotEnrolled::OutOfValidity) => Some("certificate out of validity"),
+            Self::NotEnrolled(NotEnrolled::Unnamed) => Some("certificate names no system"),
+            Self::Malformed(_)
+            | Self::IdentityContradicted
+            | Self::NothingGranted
+            | Self::NotFound
+            | Self::MethodNotAllowed(_)
+            | Self::NotAcceptable(_)
+            | Self::RequestTimeout(_)
+            | Self::BodyTooLarge(_)
+            | Self::UnsupportedMediaType(_)
+            | Self::BreaksSchema(_)
+            | Self::RateLimited(_)
+            | Self::Overloaded
+            | Self::Draining => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
