@@ -1,0 +1,322 @@
+//! Signals: spans, metrics and log lines.
+//!
+//! In comes what the rooms did; out go spans over OTLP, metrics over OTLP and as Prometheus text,
+//! and log lines. This module alone names them: the rooms call methods, never attribute names.
+//! Nothing here is global but the log subscriber, so many gateways can live in one process.
+//!
+//! Refused: anything personal. Label values are closed lists or ids from configuration.
+
+mod error_type;
+mod export;
+mod logs;
+mod metrics;
+mod names;
+mod spans;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{Method, Uri, Version};
+use loket_sdk::trace::TraceContext;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{
+    ParentBasedSampler, Sampler, SdkTracer, SdkTracerProvider, SpanExporter, SpanProcessor,
+};
+
+pub use self::error_type::ErrorType;
+pub use self::logs::{init_logs, subscriber};
+pub use self::metrics::{BreakerState, Decision, InFlight, Metrics, RateScope};
+pub use self::spans::{ClientSpan, RoomSpan, ServerSpan, SpanHandle};
+
+use self::export::Collector;
+use self::metrics::ClientLabels;
+use self::spans::Arrival;
+
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// One JSON object a line, for machines.
+    Json,
+    /// Coloured text, for a terminal.
+    Text,
+}
+
+/// What telemetry needs to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Tells this process from its siblings.
+    pub service_instance_id: String,
+    /// `production`, `staging`, `test` or `development`.
+    pub environment: String,
+    /// The collector, `http://host:port`; without one, spans stay here and metrics are only
+    /// scraped.
+    pub otlp_endpoint: Option<Uri>,
+    /// The share of traces to record, 0 to 1.
+    pub sampling_ratio: f64,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`, for our own crates.
+    pub log_level: String,
+}
+
+/// Why telemetry couldn't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TelemetryError {
+    /// The endpoint or another setting of the OTLP exporter.
+    #[error("the OTLP exporter couldn't be built")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The registry behind `/metrics`.
+    #[error("the Prometheus registry couldn't be built")]
+    Prometheus(#[source] opentelemetry_sdk::error::OTelSdkError),
+    /// TLS to the collector isn't built in.
+    #[error("the OTLP endpoint must be http://host:port, without credentials")]
+    Endpoint,
+    /// The exporter needs a Tokio runtime to send from.
+    #[error("an OTLP endpoint is set, but there's no Tokio runtime")]
+    NoRuntime,
+    /// The log level isn't one of the known words.
+    #[error("unknown log level {0:?}: use off, error, warn, info, debug or trace")]
+    LogLevel(String),
+    /// Logs were initialised twice.
+    #[error("a log subscriber was installed before")]
+    LogsInstalled,
+}
+
+/// Spans and metrics of one gateway; cloning it costs one counter.
+#[derive(Clone)]
+pub struct Telemetry(Arc<Shared>);
+
+struct Shared {
+    tracer: SdkTracer,
+    tracers: SdkTracerProvider,
+    meters: SdkMeterProvider,
+    registry: prometheus::Registry,
+    metrics: Metrics,
+    down: AtomicBool,
+}
+
+impl Telemetry {
+    /// Starts exporting to the collector of the settings, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the endpoint can't be used, or there's one but no Tokio runtime.
+    pub fn new(settings: &Settings, version: &str) -> Result<Self, TelemetryError> {
+        let collector = settings.otlp_endpoint.as_ref().map(usable).transpose()?;
+        let processor = collector
+            .as_ref()
+            .map(|(collector, endpoint)| export::span_processor(collector, endpoint))
+            .transpose()?;
+        Self::assemble(settings, version, processor, collector)
+    }
+
+    /// Hands every span to `exporter` as soon as it ends, and sends nothing anywhere.
+    ///
+    /// # Errors
+    ///
+    /// When the Prometheus registry can't be built.
+    pub fn with_exporter(
+        settings: &Settings,
+        exporter: impl SpanExporter + 'static,
+    ) -> Result<Self, TelemetryError> {
+        let processor = opentelemetry_sdk::trace::SimpleSpanProcessor::new(exporter);
+        Self::assemble(settings, "test", Some(processor), None)
+    }
+
+    fn assemble<P: SpanProcessor + 'static>(
+        settings: &Settings,
+        version: &str,
+        processor: Option<P>,
+        collector: Option<(Collector, &Uri)>,
+    ) -> Result<Self, TelemetryError> {
+        let resource = resource(settings, version);
+        let registry = prometheus::Registry::new();
+        let scraped = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .build()
+            .map_err(TelemetryError::Prometheus)?;
+        let mut meters = SdkMeterProvider::builder()
+            .with_resource(resource.clone())
+            .with_reader(scraped);
+        if let Some((collector, endpoint)) = &collector {
+            meters = meters.with_reader(export::metric_reader(collector, endpoint)?);
+        }
+        let meters = meters.build();
+
+        let mut tracers = SdkTracerProvider::builder()
+            .with_resource(resource)
+            .with_sampler(sampler(settings.sampling_ratio));
+        if let Some(processor) = processor {
+            tracers = tracers.with_span_processor(processor);
+        }
+        let tracers = tracers.build();
+
+        Ok(Self(Arc::new(Shared {
+            tracer: tracers.tracer(names::NAMESPACE),
+            metrics: Metrics::new(&meters.meter(names::NAMESPACE), version),
+            tracers,
+            meters,
+            registry,
+            down: AtomicBool::new(false),
+        })))
+    }
+
+    /// The handle that rooms count with.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// A caller's request arrived. `route` is the template that matched, `scheme` is `https` or
+    /// `http`. `path` is what was asked for; on a route that ends in another system's path, whose
+    /// words nobody here knows, it is the template again.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one attribute of the contract"
+    )]
+    pub fn server_span(
+        &self,
+        method: &Method,
+        route: &'static str,
+        parent: Option<&TraceContext>,
+        path: &str,
+        scheme: &'static str,
+        protocol_version: Version,
+        peer: Option<SocketAddr>,
+    ) -> ServerSpan {
+        let arrival = Arrival {
+            method,
+            route,
+            parent,
+            path,
+            scheme,
+            version: protocol_version,
+            peer,
+        };
+        ServerSpan::start(&self.0.tracer, self.0.metrics.clone(), &arrival)
+    }
+
+    /// An attempt to fetch `record` (`person-identity/1`) from an agency begins.
+    pub fn client_span(
+        &self,
+        parent: &SpanHandle,
+        agency: &str,
+        server_address: &str,
+        server_port: u16,
+        record: &str,
+    ) -> ClientSpan {
+        let labels = ClientLabels {
+            agency: agency.into(),
+            server_address: server_address.into(),
+            server_port,
+        };
+        let metrics = self.0.metrics.clone();
+        ClientSpan::start(&self.0.tracer, metrics, parent, labels, record)
+    }
+
+    /// A room that takes time begins; it ends when the span drops.
+    pub fn room_span(&self, parent: &SpanHandle, name: &'static str) -> RoomSpan {
+        RoomSpan::start(&self.0.tracer, parent, name)
+    }
+
+    /// All metrics in Prometheus' text format 0.0.4; nothing after [`shutdown`](Self::shutdown).
+    pub fn prometheus_text(&self) -> String {
+        prometheus::TextEncoder::new()
+            .encode_to_string(&self.0.registry.gather())
+            // Only a family without metrics can't be encoded, and the exporter makes none.
+            .unwrap_or_default()
+    }
+
+    /// Sends what is still queued, for five seconds at most. Later spans have ids and go nowhere.
+    pub async fn shutdown(&self) {
+        let (done, wait) = tokio::sync::oneshot::channel();
+        self.0.start_shutdown(move || {
+            // Nobody waits any more once the time is up.
+            let _ = done.send(());
+        });
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, wait).await.is_err() {
+            tracing::warn!("the collector didn't take the last telemetry in time");
+        }
+    }
+}
+
+impl Shared {
+    /// The SDK blocks here, so this runs on a thread of its own: not on this one, which may be the
+    /// one that has to send, nor on the runtime's blocking pool, which would hold up the exit when
+    /// the collector hangs.
+    fn start_shutdown(&self, done: impl FnOnce() + Send + 'static) {
+        if self.down.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (tracers, meters) = (self.tracers.clone(), self.meters.clone());
+        let work = move || {
+            // The exporter has complained already if this fails.
+            let _ = tracers.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
+            let _ = meters.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
+            done();
+        };
+        // Without a thread the last telemetry is lost, and nothing else.
+        let _ = std::thread::Builder::new()
+            .name("telemetry-shutdown".to_owned())
+            .spawn(work);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.start_shutdown(|| {});
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry").finish_non_exhaustive()
+    }
+}
+
+fn usable(endpoint: &Uri) -> Result<(Collector, &Uri), TelemetryError> {
+    let plain_http = endpoint.scheme_str() == Some("http");
+    // Credentials go into the environment's OTEL_EXPORTER_OTLP_HEADERS, where no line shows them.
+    match endpoint.authority() {
+        Some(authority) if plain_http && !authority.as_str().contains('@') => {
+            Ok((Collector::new()?, endpoint))
+        }
+        _ => Err(TelemetryError::Endpoint),
+    }
+}
+
+fn resource(settings: &Settings, version: &str) -> Resource {
+    Resource::builder()
+        .with_service_name(names::SERVICE_NAME)
+        .with_attributes([
+            KeyValue::new(names::SERVICE_NAMESPACE, names::NAMESPACE),
+            KeyValue::new(names::SERVICE_VERSION, version.to_owned()),
+            KeyValue::new(
+                names::SERVICE_INSTANCE,
+                settings.service_instance_id.clone(),
+            ),
+            KeyValue::new(names::ENVIRONMENT, settings.environment.clone()),
+        ])
+        .build()
+}
+
+/// A caller that sets the sampled flag doesn't decide what we export: its traces pass the ratio
+/// like those that begin here. Our own spans follow their parent.
+fn sampler(ratio: f64) -> ParentBasedSampler {
+    let ratio = Sampler::TraceIdRatioBased(ratio);
+    Sampler::parent_based(ratio.clone()).with_remote_parent_sampled(ratio)
+}

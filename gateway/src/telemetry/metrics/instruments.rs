@@ -1,0 +1,121 @@
+//! The instruments: type, unit, buckets and description of every metric.
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
+
+use crate::telemetry::names as name;
+
+/// The buckets that the semantic conventions advise, in seconds.
+const SECONDS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+/// Beyond ten seconds only an agency can be that slow.
+const SLOW_SECONDS: [f64; 2] = [15.0, 30.0];
+
+#[derive(Debug)]
+pub(super) struct Instruments {
+    pub(super) server_duration: Histogram<f64>,
+    pub(super) server_active: UpDownCounter<i64>,
+    pub(super) client_duration: Histogram<f64>,
+    pub(super) lookup_duration: Histogram<f64>,
+    pub(super) first_card_duration: Histogram<f64>,
+    pub(super) agency_duration: Histogram<f64>,
+    pub(super) agency_in_flight: UpDownCounter<i64>,
+    pub(super) agency_limit: Gauge<u64>,
+    pub(super) agency_breaker: Gauge<u64>,
+    pub(super) agency_last_success: Gauge<u64>,
+    pub(super) rate_decisions: Counter<u64>,
+    pub(super) policy_decisions: Counter<u64>,
+    pub(super) mismatches: Counter<u64>,
+    pub(super) schema_violations: Counter<u64>,
+    pub(super) audit_records: Counter<u64>,
+    pub(super) audit_queue: Gauge<u64>,
+    pub(super) audit_write_failures: Counter<u64>,
+    pub(super) tls_handshakes: Counter<u64>,
+    pub(super) tls_cert_not_after: Gauge<i64>,
+}
+
+impl Instruments {
+    pub(super) fn new(meter: &Meter, version: &str) -> Self {
+        let seconds = |name, about, bounds: &[f64]| {
+            meter
+                .f64_histogram(name)
+                .with_description(about)
+                .with_unit("s")
+                .with_boundaries(bounds.to_vec())
+                .build()
+        };
+        let counter = |name, about| meter.u64_counter(name).with_description(about).build();
+        let gauge = |name, about| meter.u64_gauge(name).with_description(about).build();
+        let time = |name, about| {
+            let gauge = meter.u64_gauge(name).with_description(about);
+            gauge.with_unit("s").build()
+        };
+        let level = |name, about| {
+            let counter = meter.i64_up_down_counter(name).with_description(about);
+            counter.build()
+        };
+        let slow = [&SECONDS[..], &SLOW_SECONDS].concat();
+
+        gauge(name::BUILD_INFO, "1, with the running version.")
+            .record(1, &[KeyValue::new(name::VERSION, version.to_owned())]);
+
+        Self {
+            server_duration: seconds(
+                name::SERVER_DURATION,
+                "Duration of HTTP server requests.",
+                &SECONDS,
+            ),
+            server_active: level(name::SERVER_ACTIVE, "HTTP server requests being worked on."),
+            client_duration: seconds(
+                name::CLIENT_DURATION,
+                "Duration of HTTP client requests.",
+                &slow,
+            ),
+            lookup_duration: seconds(
+                name::LOOKUP_DURATION,
+                "Duration of lookups, from the request to the last source.",
+                &slow,
+            ),
+            first_card_duration: seconds(
+                name::FIRST_CARD_DURATION,
+                "Time from the request to the first source's result.",
+                &slow,
+            ),
+            agency_duration: seconds(
+                name::AGENCY_DURATION,
+                "Duration of calls to agencies by outcome.",
+                &slow,
+            ),
+            agency_in_flight: level(name::AGENCY_IN_FLIGHT, "Calls to the agency under way."),
+            agency_limit: gauge(
+                name::AGENCY_LIMIT,
+                "Calls to the agency allowed at the same time.",
+            ),
+            agency_breaker: gauge(name::AGENCY_BREAKER, "1 for the breaker's present state."),
+            agency_last_success: time(
+                name::AGENCY_LAST_SUCCESS,
+                "When the agency last answered as agreed, in Unix time.",
+            ),
+            rate_decisions: counter(name::RATE_DECISIONS, "Decisions of the rate limits."),
+            policy_decisions: counter(name::POLICY_DECISIONS, "Decisions of the grants."),
+            mismatches: counter(
+                name::MISMATCH,
+                "Fields on which an agency and the claim disagree.",
+            ),
+            schema_violations: counter(name::SCHEMA_VIOLATIONS, "Answers that break their schema."),
+            audit_records: counter(name::AUDIT_RECORDS, "Audit entries made durable."),
+            audit_queue: gauge(name::AUDIT_QUEUE, "Audit entries waiting to be written."),
+            audit_write_failures: counter(
+                name::AUDIT_WRITE_FAILURES,
+                "Writes to the audit log that failed.",
+            ),
+            tls_handshakes: counter(name::TLS_HANDSHAKES, "TLS handshakes with callers."),
+            tls_cert_not_after: meter
+                .i64_gauge(name::TLS_CERT_NOT_AFTER)
+                .with_description("When the certificate ends, in Unix time.")
+                .with_unit("s")
+                .build(),
+        }
+    }
+}

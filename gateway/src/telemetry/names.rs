@@ -1,0 +1,78 @@
+//! The names of the telemetry contract, each written once.
+//!
+//! Dashboards and alerts outside this repository read them: renaming one is a breaking change.
+
+// Resource.
+pub(super) const SERVICE_NAME: &str = "mall-gateway";
+pub(super) const SERVICE_NAMESPACE: &str = "service.namespace";
+pub(super) const NAMESPACE: &str = "loket";
+pub(super) const SERVICE_VERSION: &str = "service.version";
+pub(super) const SERVICE_INSTANCE: &str = "service.instance.id";
+pub(super) const ENVIRONMENT: &str = "deployment.environment.name";
+
+// Attributes of the semantic conventions.
+pub(super) const CLIENT_ADDRESS: &str = "client.address";
+pub(super) const ERROR_TYPE: &str = "error.type";
+pub(super) const HTTP_METHOD: &str = "http.request.method";
+pub(super) const HTTP_METHOD_ORIGINAL: &str = "http.request.method_original";
+pub(super) const HTTP_RESEND_COUNT: &str = "http.request.resend_count";
+pub(super) const HTTP_ROUTE: &str = "http.route";
+pub(super) const HTTP_STATUS: &str = "http.response.status_code";
+pub(super) const PEER_ADDRESS: &str = "network.peer.address";
+pub(super) const PEER_PORT: &str = "network.peer.port";
+pub(super) const PROTOCOL_VERSION: &str = "network.protocol.version";
+pub(super) const SERVER_ADDRESS: &str = "server.address";
+pub(super) const SERVER_PORT: &str = "server.port";
+pub(super) const URL_FULL: &str = "url.full";
+pub(super) const URL_PATH: &str = "url.path";
+pub(super) const URL_SCHEME: &str = "url.scheme";
+pub(super) const URL_TEMPLATE: &str = "url.template";
+/// What today's conventions call the other end.
+pub(super) const PEER: &str = "service.peer.name";
+/// What service maps of today still read.
+pub(super) const PEER_DEPRECATED: &str = "peer.service";
+
+// Attributes of our own.
+pub(super) const ABANDONED: &str = "loket.abandoned";
+pub(super) const CANCELLED: &str = "loket.cancelled";
+pub(super) const MEMBER: &str = "loket.member";
+pub(super) const OUTCOME: &str = "loket.outcome";
+pub(super) const OVERALL: &str = "loket.overall";
+pub(super) const PURPOSE: &str = "loket.purpose";
+pub(super) const REASON: &str = "loket.reason";
+pub(super) const RECORD: &str = "loket.record";
+pub(super) const RESULT: &str = "loket.result";
+
+// Labels of metrics only.
+pub(super) const DECISION: &str = "decision";
+pub(super) const FIELD: &str = "field";
+pub(super) const KIND: &str = "kind";
+pub(super) const ROLE: &str = "role";
+pub(super) const SCHEMA: &str = "schema";
+pub(super) const SCOPE: &str = "scope";
+pub(super) const STATE: &str = "state";
+pub(super) const SUBJECT: &str = "subject";
+pub(super) const TLS_RESULT: &str = "result";
+pub(super) const VERSION: &str = "version";
+
+// Metrics.
+pub(super) const SERVER_DURATION: &str = "http.server.request.duration";
+pub(super) const SERVER_ACTIVE: &str = "http.server.active_requests";
+pub(super) const CLIENT_DURATION: &str = "http.client.request.duration";
+pub(super) const LOOKUP_DURATION: &str = "loket.lookup.duration";
+pub(super) const FIRST_CARD_DURATION: &str = "loket.lookup.first_card.duration";
+pub(super) const AGENCY_DURATION: &str = "loket.agency.call.duration";
+pub(super) const AGENCY_IN_FLIGHT: &str = "loket.agency.in_flight";
+pub(super) const AGENCY_LIMIT: &str = "loket.agency.limit";
+pub(super) const AGENCY_BREAKER: &str = "loket.agency.breaker.state";
+pub(super) const AGENCY_LAST_SUCCESS: &str = "loket.agency.last_success.time";
+pub(super) const RATE_DECISIONS: &str = "loket.ratelimit.decisions";
+pub(super) const POLICY_DECISIONS: &str = "loket.policy.decisions";
+pub(super) const MISMATCH: &str = "loket.mismatch";
+pub(super) const SCHEMA_VIOLATIONS: &str = "loket.schema.violations";
+pub(super) const AUDIT_RECORDS: &str = "loket.audit.records";
+pub(super) const AUDIT_QUEUE: &str = "loket.audit.queue";
+pub(super) const AUDIT_WRITE_FAILURES: &str = "loket.audit.write.failures";
+pub(super) const TLS_HANDSHAKES: &str = "loket.tls.handshakes";
+pub(super) const TLS_CERT_NOT_AFTER: &str = "loket.tls.cert.not_after";
+pub(super) const BUILD_INFO: &str = "loket.build.info";

@@ -1,0 +1,153 @@
+//! The span of a call to an agency.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Instant;
+
+use loket_sdk::trace::TraceContext;
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Span as _, SpanKind, Tracer as _};
+use opentelemetry_sdk::trace::{SdkTracer, Span};
+
+use super::{SpanHandle, set_error};
+use crate::telemetry::ErrorType;
+use crate::telemetry::metrics::{ClientLabels, Metrics};
+use crate::telemetry::names as name;
+
+/// What the gateway calls at an agency.
+const RECORD_TEMPLATE: &str = "/v1/records/{record}/{major}";
+
+/// One attempt to fetch a record from an agency.
+///
+/// Ends with [`finish`](Self::finish); dropped before that, it was cancelled, which is no error.
+#[derive(Debug)]
+pub struct ClientSpan {
+    span: Span,
+    handle: SpanHandle,
+    metrics: Metrics,
+    labels: ClientLabels,
+    started: Instant,
+    finished: bool,
+}
+
+impl ClientSpan {
+    pub(in crate::telemetry) fn start(
+        tracer: &SdkTracer,
+        metrics: Metrics,
+        parent: &SpanHandle,
+        labels: ClientLabels,
+        record: &str,
+    ) -> Self {
+        let builder = tracer.span_builder("POST").with_kind(SpanKind::Client);
+        let mut span = tracer.build_with_context(builder, &parent.child_context());
+        if span.is_recording() {
+            span.set_attributes(call_attributes(&labels, record));
+        }
+        Self {
+            handle: SpanHandle::of(&span, Some(parent.0.trace_id())),
+            span,
+            metrics,
+            labels,
+            started: Instant::now(),
+            finished: false,
+        }
+    }
+
+    /// A handle for children, and the ids to send to the agency.
+    pub fn handle(&self) -> &SpanHandle {
+        &self.handle
+    }
+
+    /// The `traceparent` to send to the agency.
+    pub fn trace_context(&self) -> TraceContext {
+        self.handle.trace_context()
+    }
+
+    /// The agency answered, or won't any more.
+    ///
+    /// `outcome` and `reason` are the words of the lookup's answer, `resend_count` says which
+    /// attempt this was, from 0. It is a failure with an `error_type` or a status from 400 up; an
+    /// honest "no such record" has neither.
+    pub fn finish(
+        mut self,
+        status: Option<u16>,
+        outcome: &'static str,
+        reason: &str,
+        error_type: Option<&'static str>,
+        resend_count: u32,
+    ) {
+        self.finished = true;
+        let bad_status = status.filter(|&code| code >= 400);
+        let error_type = error_type.or(bad_status.map(|code| ErrorType::Status(code).as_str()));
+        if self.span.is_recording() {
+            self.span.set_attributes(
+                [
+                    Some(KeyValue::new(name::OUTCOME, outcome)),
+                    Some(KeyValue::new(name::REASON, word(reason))),
+                    status.map(|code| KeyValue::new(name::HTTP_STATUS, i64::from(code))),
+                    (resend_count > 0)
+                        .then(|| KeyValue::new(name::HTTP_RESEND_COUNT, i64::from(resend_count))),
+                ]
+                .into_iter()
+                .flatten(),
+            );
+            set_error(&mut self.span, error_type.is_some(), error_type);
+        }
+        if error_type.is_none() && status.is_some() {
+            let agency = Arc::clone(&self.labels.agency);
+            self.metrics.agency_succeeded(agency);
+        }
+        self.end(status, outcome, error_type);
+    }
+
+    fn end(&mut self, status: Option<u16>, outcome: &'static str, error: Option<&'static str>) {
+        self.span.end();
+        let elapsed = self.started.elapsed();
+        self.metrics
+            .client_ended(&self.labels, status, error, elapsed);
+        let agency = Arc::clone(&self.labels.agency);
+        self.metrics
+            .record_agency_call(agency, outcome, error, elapsed);
+    }
+}
+
+impl Drop for ClientSpan {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.span
+                .set_attribute(KeyValue::new(name::CANCELLED, true));
+            self.end(None, "cancelled", None);
+        }
+    }
+}
+
+fn call_attributes(labels: &ClientLabels, record: &str) -> [KeyValue; 8] {
+    let mut url = String::from("https://");
+    let host = &labels.server_address;
+    // Writing to a String can't fail.
+    let _ = match host.contains(':') {
+        true => write!(url, "[{host}]"),
+        false => write!(url, "{host}"),
+    };
+    let _ = write!(url, ":{}/v1/records/{record}", labels.server_port);
+    [
+        KeyValue::new(name::HTTP_METHOD, "POST"),
+        KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&labels.server_address)),
+        KeyValue::new(name::SERVER_PORT, i64::from(labels.server_port)),
+        KeyValue::new(name::URL_FULL, url),
+        KeyValue::new(name::URL_TEMPLATE, RECORD_TEMPLATE),
+        KeyValue::new(name::PEER, Arc::clone(&labels.agency)),
+        KeyValue::new(name::PEER_DEPRECATED, Arc::clone(&labels.agency)),
+        KeyValue::new(name::RECORD, record.to_owned()),
+    ]
+}
+
+/// A word of the vocabulary as it is; anything else was written by somebody.
+fn word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if text.len() <= 32 && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        "other".to_owned()
+    }
+}

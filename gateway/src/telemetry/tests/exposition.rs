@@ -1,0 +1,144 @@
+use std::time::Duration;
+
+use super::*;
+use crate::telemetry::{BreakerState, Decision, ErrorType, RateScope};
+
+/// Dashboards and alerts are written against these; a change here breaks them.
+const GOLDEN: &str = "\
+http_client_request_duration_seconds histogram
+http_server_active_requests gauge
+http_server_request_duration_seconds histogram
+loket_agency_breaker_state gauge
+loket_agency_call_duration_seconds histogram
+loket_agency_in_flight gauge
+loket_agency_last_success_time_seconds gauge
+loket_agency_limit gauge
+loket_audit_queue gauge
+loket_audit_records_total counter
+loket_audit_write_failures_total counter
+loket_build_info gauge
+loket_lookup_duration_seconds histogram
+loket_lookup_first_card_duration_seconds histogram
+loket_mismatch_total counter
+loket_policy_decisions_total counter
+loket_ratelimit_decisions_total counter
+loket_schema_violations_total counter
+loket_tls_cert_not_after_seconds gauge
+loket_tls_handshakes_total counter
+target_info gauge";
+
+#[test]
+fn every_metric_has_its_name() {
+    let text = exercised();
+    let mut found: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(found.join("\n"), GOLDEN);
+}
+
+#[test]
+fn samples_have_the_contracts_labels() {
+    let text = exercised();
+    let samples = [
+        r#"http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="200",http_route="/v1/lookups",network_protocol_version="2",url_scheme="https"} 1"#,
+        r#"http_client_request_duration_seconds_count{error_type="timeout",http_request_method="POST",server_address="dukcapil.example",server_port="8443"} 1"#,
+        r#"http_server_active_requests{http_request_method="POST",url_scheme="https"} 0"#,
+        r#"loket_agency_breaker_state{service_peer_name="dukcapil",state="closed"} 0"#,
+        r#"loket_agency_breaker_state{service_peer_name="dukcapil",state="half_open"} 0"#,
+        r#"loket_agency_breaker_state{service_peer_name="dukcapil",state="open"} 1"#,
+        r#"loket_agency_call_duration_seconds_count{error_type="breaker_open",loket_outcome="unavailable",service_peer_name="dukcapil"} 1"#,
+        r#"loket_agency_in_flight{service_peer_name="dukcapil"} 1"#,
+        r#"loket_agency_limit{service_peer_name="dukcapil"} 20"#,
+        r#"loket_audit_queue 3"#,
+        r#"loket_audit_records_total{kind="lookup"} 1"#,
+        r#"loket_build_info{version="test"} 1"#,
+        r#"loket_lookup_duration_seconds_count{loket_purpose="address-change",loket_result="complete"} 1"#,
+        r#"loket_lookup_first_card_duration_seconds_count{loket_purpose="address-change"} 1"#,
+        r#"loket_mismatch_total{field="birth_date",service_peer_name="dukcapil"} 1"#,
+        r#"loket_policy_decisions_total{decision="narrowed",loket_purpose="address-change"} 1"#,
+        r#"loket_ratelimit_decisions_total{decision="denied",scope="mall"} 1"#,
+        r#"loket_schema_violations_total{schema="person-identity/1",service_peer_name="dukcapil"} 1"#,
+        r#"loket_tls_cert_not_after_seconds{role="server",subject="gateway"} 1800000000"#,
+        r#"loket_tls_handshakes_total{result="ok"} 1"#,
+        r#"loket_tls_handshakes_total{result="tls_cert_expired"} 1"#,
+    ];
+    for sample in samples {
+        assert!(text.lines().any(|line| line == sample), "{sample}\n{text}");
+    }
+    assert!(text.contains(r#"deployment_environment_name="test",service_instance_id="gateway-1",service_name="mall-gateway",service_namespace="loket",service_version="test""#));
+    assert!(!text.contains("otel_scope"));
+}
+
+#[test]
+fn buckets_are_seconds() {
+    let text = exercised();
+    let advised = "0.005 0.01 0.025 0.05 0.075 0.1 0.25 0.5 0.75 1 2.5 5 7.5 10 +Inf";
+    let slow = "0.005 0.01 0.025 0.05 0.075 0.1 0.25 0.5 0.75 1 2.5 5 7.5 10 15 30 +Inf";
+    let cases = [
+        ("http_server_request_duration_seconds", advised),
+        ("http_client_request_duration_seconds", slow),
+        ("loket_agency_call_duration_seconds", slow),
+        ("loket_lookup_duration_seconds", slow),
+        ("loket_lookup_first_card_duration_seconds", slow),
+    ];
+    for (name, bounds) in cases {
+        let mut found: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name}_bucket{{")))
+            .filter_map(|line| line.split_once("le=\"")?.1.split_once('"'))
+            .map(|(bound, _)| bound)
+            .collect();
+        found.dedup();
+        found.truncate(bounds.split(' ').count());
+        assert_eq!(found.join(" "), bounds, "{name}");
+    }
+}
+
+#[test]
+fn two_gateways_count_apart() {
+    let (one, _) = telemetry(0.0);
+    let (other, _) = telemetry(0.0);
+    one.metrics().audit_write_failed();
+    assert!(one.prometheus_text().contains("failures_total 1"));
+    assert!(!other.prometheus_text().contains("failures_total"));
+}
+
+/// The text after every method was called.
+fn exercised() -> String {
+    let (telemetry, _) = telemetry(0.0);
+    let server = lookup(&telemetry, None);
+    let call = || {
+        let handle = server.handle();
+        telemetry.client_span(handle, "dukcapil", "dukcapil.example", 8443, "kk/1")
+    };
+    call().finish(Some(200), "found", "complete", None, 0);
+    let timeout = Some(ErrorType::Timeout.as_str());
+    call().finish(None, "timed_out", "no_answer_yet", timeout, 0);
+    server.finish(200, None);
+
+    let metrics = telemetry.metrics();
+    let (purpose, agency) = ("address-change", "dukcapil");
+    let elapsed = Duration::from_millis(120);
+    let open = Some(ErrorType::BreakerOpen.as_str());
+    metrics.lookup_finished(purpose, "complete", elapsed);
+    metrics.first_card(purpose, elapsed);
+    metrics.agency_call(agency, "unavailable", open, Duration::ZERO);
+    drop(metrics.agency_in_flight(agency));
+    let _under_way = metrics.agency_in_flight(agency);
+    metrics.agency_limit(agency, 20);
+    metrics.breaker_state(agency, BreakerState::HalfOpen);
+    metrics.breaker_state(agency, BreakerState::Open);
+    metrics.rate_limited(RateScope::Mall, Decision::Denied);
+    metrics.policy_decided(Decision::Narrowed, purpose);
+    metrics.mismatch("birth_date", agency);
+    metrics.schema_violated(agency, "person-identity/1");
+    metrics.audit_recorded("lookup");
+    metrics.set_audit_queue(3);
+    metrics.audit_write_failed();
+    metrics.tls_handshake(None);
+    metrics.tls_handshake(Some(ErrorType::TlsCertExpired.as_str()));
+    metrics.cert_not_after("gateway", "server", 1_800_000_000);
+    telemetry.prometheus_text()
+}
