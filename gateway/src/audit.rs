@@ -1,0 +1,172 @@
+//! Audit: what was asked, by whom, and which fields were given; never a value.
+//!
+//! An entry is durable before the answer that it records leaves. When it can't be written,
+//! [`Audit::record`] fails and so does the request.
+
+pub mod log;
+pub mod verify;
+
+mod entry;
+
+pub use entry::{Entry, Kind, SourceEntry};
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use loket_sdk::message::{Receipt, SubjectKey};
+
+use crate::refusal::Refusal;
+
+/// How long an entry may take to become durable: a disk that hangs must not hang its callers.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Where entries go, and the key under which subjects are named in them.
+#[derive(Clone)]
+pub struct Audit {
+    log: log::Log,
+    key: Arc<aws_lc_rs::hmac::Key>,
+    refusals: Arc<Refusals>,
+}
+
+/// Refusals that cost a caller nothing: so many a second have an entry of their own.
+struct Refusals {
+    room: DefaultDirectRateLimiter,
+    unrecorded: AtomicU64,
+}
+
+const REFUSALS_A_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+
+impl std::fmt::Debug for Audit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audit")
+            .field("log", &self.log.health())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Audit {
+    /// Entries go to `log`; subjects are named by HMAC-SHA-256 under `key`.
+    #[must_use]
+    pub fn new(log: log::Log, key: &[u8]) -> Self {
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
+        Self {
+            log,
+            key: Arc::new(key),
+            refusals: Arc::new(Refusals {
+                room: RateLimiter::direct(Quota::per_second(REFUSALS_A_SECOND)),
+                unrecorded: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Hands the entry to the log at once; what is returned waits until it is durable.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`] when it can't be written in time: nothing may leave then.
+    pub fn record(&self, entry: &Entry) -> impl Future<Output = Result<Receipt, Refusal>> + use<> {
+        let durable = tokio::time::timeout(PATIENCE, self.log.record(entry));
+        async move {
+            let receipt = durable
+                .await
+                .map_err(|_| Refusal::AuditUnavailable("the disk doesn't answer".to_owned()))?
+                .map_err(|error| Refusal::AuditUnavailable(error.to_string()))?;
+            Ok(Receipt {
+                entry: receipt.entry,
+                at: receipt.at,
+                hash: hex(&receipt.hash),
+            })
+        }
+    }
+
+    /// Says beforehand whether an entry would fail, so that no agency is asked in vain.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`] when the last attempt to write failed.
+    pub fn ready(&self) -> Result<(), Refusal> {
+        let health = self.log.health();
+        if health.writable {
+            return Ok(());
+        }
+        let cause = health
+            .last_error
+            .unwrap_or_else(|| "the log is closed".to_owned());
+        Err(Refusal::AuditUnavailable(cause))
+    }
+
+    /// Whether one more cheap refusal may have an entry of its own, and how many had none since the
+    /// last that did: a peer that is refused at once mustn't fill the disk.
+    #[must_use]
+    pub fn has_room_for_refusals(&self) -> Option<u64> {
+        let Refusals { room, unrecorded } = &*self.refusals;
+        if room.check().is_ok() {
+            return Some(unrecorded.swap(0, Ordering::Relaxed));
+        }
+        unrecorded.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Writes the entry without anyone waiting: for a request whose caller left.
+    pub fn record_detached(&self, entry: &Entry) {
+        self.log.record_detached(entry);
+    }
+
+    /// The subject's name in entries: HMAC-SHA-256 of scheme, a zero byte and value, in
+    /// hexadecimal. Without the key nobody can tell whether a number is in the log.
+    #[must_use]
+    pub fn subject_ref(&self, subject: &SubjectKey) -> String {
+        let mut context = aws_lc_rs::hmac::Context::with_key(&self.key);
+        context.update(subject.scheme.as_str().as_bytes());
+        context.update(&[0]);
+        context.update(subject.value.expose().as_bytes());
+        hex(context.sign().as_ref())
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> &log::Log {
+        &self.log
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| {
+            [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]
+        })
+        .map(char::from)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cheap_refusals_share_entries() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, _) = log::Log::open(dir.path(), log::Options::default()).unwrap();
+        let audit = Audit::new(log, b"key");
+        let asked = 10_000_u64;
+        let entries = (0..asked).filter_map(|_| audit.has_room_for_refusals());
+        let (mut own, mut shared) = (0, 0);
+        for unrecorded in entries {
+            own += 1;
+            shared += unrecorded;
+        }
+        assert!(own >= u64::from(REFUSALS_A_SECOND.get()), "{own}");
+        assert!(own < asked / 10, "{own}");
+        let pending = audit.refusals.unrecorded.load(Ordering::Relaxed);
+        assert_eq!(own + shared + pending, asked);
+    }
+}

@@ -1,0 +1,143 @@
+//! One entry of the audit log, before its number, time and hash.
+
+use loket_sdk::ids::{AgencyId, CaseId, MemberId, SystemId};
+use loket_sdk::message::{LegalBasis, Outcome, Purpose, Reason, RecordRef};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// What kind of thing happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A lookup was carried out and answered.
+    Lookup,
+    /// One result of a streamed lookup, before it leaves.
+    Result,
+    /// The caller read its catalogue, a schema or the description of the API.
+    Read,
+    /// The request was refused.
+    Refusal,
+    /// The caller left before the answer, or the request broke off.
+    Abandoned,
+}
+
+impl Kind {
+    /// The word in the entry and the metric.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lookup => "lookup",
+            Self::Result => "result",
+            Self::Read => "read",
+            Self::Refusal => "refusal",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+/// What is recorded of a request. Everything but the kind and the trace is absent until known.
+#[derive(Debug, Clone, Serialize)]
+pub struct Entry {
+    /// What happened.
+    pub kind: Kind,
+    /// 32 hexadecimal digits.
+    pub trace_id: String,
+    /// Why it was refused: the problem's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<&'static str>,
+    /// How many requests like it were refused since the last entry of the kind without an entry of
+    /// their own.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unrecorded: u64,
+    /// The organisation, from its certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberId>,
+    /// Its system, from its certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<SystemId>,
+    /// The certificate, when no enrolled system has it: its SPIFFE ID or SHA-256 of its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// Route template that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'static str>,
+    /// The lookup's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<Uuid>,
+    /// The case at the counter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case_id: Option<CaseId>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// By which right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legal_basis: Option<LegalBasis>,
+    /// Asserted by the organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clerk: Option<String>,
+    /// Asserted by the organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counter: Option<String>,
+    /// HMAC of scheme and value; never the number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_ref: Option<String>,
+    /// What became of each question.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SourceEntry>,
+}
+
+/// What became of one question to one source.
+#[derive(Debug, Clone, Serialize)]
+pub struct SourceEntry {
+    /// Which record.
+    pub record: RecordRef,
+    /// Who was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agency: Option<AgencyId>,
+    /// The grants that allowed it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<String>,
+    /// Names of the fields given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// Names of the fields on which claims were answered.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+    /// How long the source took.
+    pub elapsed_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Entry {
+    /// An entry of which only the trace is known.
+    #[must_use]
+    pub fn new(trace_id: String) -> Self {
+        Self {
+            kind: Kind::Abandoned,
+            trace_id,
+            refusal: None,
+            unrecorded: 0,
+            member: None,
+            system: None,
+            certificate: None,
+            operation: None,
+            request_id: None,
+            case_id: None,
+            purpose: None,
+            legal_basis: None,
+            clerk: None,
+            counter: None,
+            subject_ref: None,
+            sources: Vec::new(),
+        }
+    }
+}

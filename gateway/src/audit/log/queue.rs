@@ -1,0 +1,184 @@
+//! What stands between the callers and the writer: a bounded queue, and the log's health.
+//!
+//! One lock decides whether there is room, whether the log is closed and in what order entries
+//! stand, so that nothing can slip in between a close and the last drain.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::chain::Members;
+use super::{AuditError, Health, Receipt};
+
+/// An entry on its way to the disk.
+pub(super) struct Job {
+    pub(super) members: Members,
+    /// Nobody waits for a detached entry.
+    pub(super) reply: Option<oneshot::Sender<Result<Receipt, AuditError>>>,
+}
+
+pub(super) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+    limit: usize,
+    reserve: usize,
+}
+
+struct State {
+    jobs: VecDeque<Job>,
+    /// Entries that the writer holds back until the disk is well.
+    kept: usize,
+    /// Waking a thread is a system call: spared while the writer is busy anyway.
+    asleep: bool,
+    closed: bool,
+    writable: bool,
+    entries: u64,
+    lost: u64,
+    last_error: Option<String>,
+}
+
+impl Queue {
+    pub(super) fn new(limit: usize, reserve: usize, entries: u64) -> Self {
+        let state = State {
+            jobs: VecDeque::new(),
+            kept: 0,
+            asleep: false,
+            closed: false,
+            writable: true,
+            entries,
+            lost: 0,
+            last_error: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            limit,
+            reserve,
+        }
+    }
+
+    /// Queues an entry. A detached one may use the reserve.
+    pub(super) fn push(&self, job: Job) -> Result<(), AuditError> {
+        let detached = job.reply.is_none();
+        let room = self.limit + if detached { self.reserve } else { 0 };
+        let mut state = self.state();
+        if state.closed {
+            return Err(AuditError::Closed);
+        }
+        if state.jobs.len() >= room {
+            return Err(AuditError::Overloaded);
+        }
+        state.jobs.push_back(job);
+        if std::mem::take(&mut state.asleep) {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits for entries and takes what there is, up to about `bytes`. The batch is empty when
+    /// `patience` ran out, and there is none when the log is closed and drained.
+    pub(super) fn take(&self, bytes: usize, patience: Option<Duration>) -> Option<Vec<Job>> {
+        let mut state = self.state();
+        while state.jobs.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state.asleep = true;
+            let Some(patience) = patience else {
+                let woken = self.wake.wait(state);
+                state = woken.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let woken = self.wake.wait_timeout(state, patience);
+            let (awake, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+            state = awake;
+            if timeout.timed_out() && state.jobs.is_empty() && !state.closed {
+                state.asleep = false;
+                return Some(Vec::new());
+            }
+        }
+        state.asleep = false;
+        let mut room = bytes;
+        let fitting = state.jobs.iter().take_while(|job| {
+            let fits = room > 0;
+            room = room.saturating_sub(job.members.len());
+            fits
+        });
+        // One entry is always taken, however small the room.
+        let count = fitting.count().max(1);
+        Some(state.jobs.drain(..count).collect())
+    }
+
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.wake.notify_one();
+    }
+
+    /// Closes the queue when the writer is gone, whatever it was that ended it.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        let jobs = std::mem::take(&mut state.jobs);
+        drop(state);
+        let detached = jobs.iter().filter(|job| job.reply.is_none()).count();
+        self.lose(detached, AuditError::Closed);
+    }
+
+    /// Notes a batch on disk.
+    pub(super) fn written(&self, entries: u64) {
+        let mut state = self.state();
+        state.kept = 0;
+        state.entries = entries;
+        if !std::mem::replace(&mut state.writable, true) {
+            drop(state);
+            tracing::info!("the audit log can be written again");
+        }
+    }
+
+    /// Notes how many entries the writer keeps for another try.
+    pub(super) fn keep(&self, kept: usize) {
+        self.state().kept = kept;
+    }
+
+    /// Notes a failure.
+    pub(super) fn failed(&self, error: String) {
+        let mut state = self.state();
+        let news = std::mem::replace(&mut state.writable, false);
+        state.last_error = Some(error.clone());
+        drop(state);
+        // One line when it begins: a full disk must not fill the other one.
+        if news {
+            tracing::error!(audit.error = error, "the audit log can't be written");
+        }
+    }
+
+    /// Counts entries that nobody waits for and that won't be written.
+    pub(super) fn lose(&self, count: usize, error: AuditError) {
+        if count > 0 {
+            self.state().lost += count as u64;
+            tracing::error!(audit.lost = count, %error, "audit entries were lost");
+        }
+    }
+
+    pub(super) fn writable(&self) -> bool {
+        self.state().writable
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let state = self.state();
+        Health {
+            writable: state.writable && !state.closed,
+            queued: state.jobs.len() + state.kept,
+            entries: state.entries,
+            lost: state.lost,
+            last_error: state.last_error.clone(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every critical section leaves the state whole, even one that a panic ends.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
