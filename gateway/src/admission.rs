@@ -1,0 +1,183 @@
+//! Admission: how much each member may ask a second, and each grant a day.
+//!
+//! There is one limiter per member and one counter per grant of the directory, so memory is
+//! bounded by the directory and not by who knocks.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::directory::{Directory, GrantIndex, Rate};
+use crate::identity::Identified;
+use crate::refusal::{Limited, Refusal};
+
+/// A member within its rate. Built only here.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    identified: Identified,
+}
+
+impl Admitted {
+    /// Who asks.
+    #[must_use]
+    pub fn identified(&self) -> &Identified {
+        &self.identified
+    }
+}
+
+/// The limiters and counters of one snapshot.
+#[derive(Debug)]
+pub struct Admission {
+    clock: DefaultClock,
+    rates: Vec<(Rate, DefaultDirectRateLimiter)>,
+    quotas: Vec<Option<Daily>>,
+    zone: TimeZone,
+}
+
+#[derive(Debug)]
+struct Daily {
+    quota: u64,
+    used: Mutex<(Date, u64)>,
+}
+
+/// Today's quota of a grant is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedUp {
+    /// Until the next day begins in the agencies' time zone.
+    pub retry_after: Duration,
+}
+
+impl Admission {
+    /// Fresh limiters and counters; days begin at midnight in `zone`.
+    #[must_use]
+    pub fn new(directory: &Directory, zone: TimeZone) -> Self {
+        let rates = directory
+            .members()
+            .iter()
+            .map(|member| {
+                let quota =
+                    Quota::per_second(member.rate.per_second).allow_burst(member.rate.burst);
+                (member.rate, RateLimiter::direct(quota))
+            })
+            .collect();
+        let quotas = directory
+            .grants()
+            .iter()
+            .map(|grant| {
+                grant.daily_quota.map(|quota| Daily {
+                    quota,
+                    used: Mutex::new((Date::ZERO, 0)),
+                })
+            })
+            .collect();
+        Self {
+            clock: DefaultClock::default(),
+            rates,
+            quotas,
+            zone,
+        }
+    }
+
+    /// Lets a member's request in, or says when the next one will be.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`].
+    pub fn admit(&self, identified: Identified) -> Result<Admitted, Refusal> {
+        let (rate, limiter) = &self.rates[identified.index()];
+        match limiter.check() {
+            Ok(()) => Ok(Admitted { identified }),
+            Err(until) => Err(Refusal::RateLimited(Limited {
+                retry_after: until.wait_time_from(self.clock.now()),
+                burst: rate.burst.get(),
+                per_second: rate.per_second.get(),
+            })),
+        }
+    }
+
+    /// Today, in the agencies' time zone.
+    #[must_use]
+    pub fn today(&self, now: Timestamp) -> Date {
+        self.zone.to_datetime(now).date()
+    }
+
+    /// Counts one question against each of the grants, or none when one is used up.
+    ///
+    /// # Errors
+    /// [`UsedUp`] when one of them has no more questions today.
+    pub fn draw(&self, grants: &[GrantIndex], now: Timestamp) -> Result<(), UsedUp> {
+        let today = self.today(now);
+        for (position, &grant) in grants.iter().enumerate() {
+            if !self.draw_one(grant, today) {
+                self.give_back(&grants[..position], now);
+                return Err(UsedUp {
+                    retry_after: self.until_tomorrow(now),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what [`Self::draw`] counted, for a question that wasn't asked after all.
+    pub fn give_back(&self, grants: &[GrantIndex], now: Timestamp) {
+        let today = self.today(now);
+        for &grant in grants {
+            self.with(grant, today, |_, (day, used)| {
+                *used = used.saturating_sub(u64::from(*day == today));
+            });
+        }
+    }
+
+    /// Counts questions that were asked before this process started.
+    pub fn recount(&self, grant: GrantIndex, day: Date, questions: u64) {
+        self.with(grant, day, |_, (counted, used)| {
+            if *counted == day {
+                *used = used.saturating_add(questions);
+            }
+        });
+    }
+
+    fn draw_one(&self, grant: GrantIndex, today: Date) -> bool {
+        self.with(grant, today, |quota, (_, used)| {
+            let left = *used < quota;
+            *used += u64::from(left);
+            left
+        })
+        .unwrap_or(true)
+    }
+
+    /// The counter of the grant, begun anew on a new day. A request that was under way at midnight
+    /// finds the new day's.
+    fn with<T>(
+        &self,
+        grant: GrantIndex,
+        today: Date,
+        f: impl FnOnce(u64, &mut (Date, u64)) -> T,
+    ) -> Option<T> {
+        let daily = self.quotas[grant].as_ref()?;
+        let mut used = daily
+            .used
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if used.0 < today {
+            *used = (today, 0);
+        }
+        Some(f(daily.quota, &mut used))
+    }
+
+    fn until_tomorrow(&self, now: Timestamp) -> Duration {
+        self.today(now)
+            .tomorrow()
+            .and_then(|tomorrow| self.zone.to_timestamp(tomorrow.at(0, 0, 0, 0)))
+            .ok()
+            .and_then(|midnight| Duration::try_from(now.duration_until(midnight)).ok())
+            .unwrap_or(Duration::from_secs(3600))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Check: the bytes of a source's answer in, what it says out.
+//!
+//! An answer that isn't as agreed, or is about someone else, becomes that source's `invalid`, with
+//! the places that are wrong and never a value.
+
+use jiff::Timestamp;
+use loket_sdk::claims::ClaimAnswer;
+use loket_sdk::ids;
+use loket_sdk::json;
+use loket_sdk::message::{Reason, SourceAnswer, SourceStatus, SubjectKey};
+use loket_sdk::problem::Violation;
+use loket_sdk::rules;
+use loket_sdk::schema::{self, RecordSchema};
+use serde_json::{Map, Value};
+
+use crate::policy::Allowed;
+
+/// A source's answer that is as agreed and about the subject.
+#[derive(Debug, PartialEq)]
+pub enum Checked {
+    /// The record, or as much as was sent of it.
+    Record {
+        /// Its members, also ones nobody asked for.
+        members: Map<String, Value>,
+        /// Of when the source's data is.
+        as_of: Timestamp,
+    },
+    /// The claims, answered by the source.
+    Claims {
+        /// As it answered them.
+        answers: Vec<ClaimAnswer>,
+        /// Of when the source's data is.
+        as_of: Timestamp,
+    },
+    /// Neither: an honest no, a refusal, a later.
+    Without {
+        /// Which.
+        reason: Reason,
+        /// When to ask again, in seconds.
+        retry_after_s: Option<u64>,
+    },
+}
+
+impl Checked {
+    /// The word for it; what is withheld isn't known here.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Record { .. } | Self::Claims { .. } => Reason::Complete,
+            Self::Without { reason, .. } => *reason,
+        }
+    }
+}
+
+/// A source's answer that can't be used.
+#[derive(Debug, PartialEq)]
+pub struct Unusable {
+    /// One of `not_json`, `breaks_schema`, `other_subject`.
+    pub reason: Reason,
+    /// Where, for the agency's engineers; masked.
+    pub violations: Vec<Violation>,
+}
+
+impl Unusable {
+    fn breaks(violations: Vec<Violation>) -> Self {
+        Self {
+            reason: Reason::BreaksSchema,
+            violations,
+        }
+    }
+}
+
+/// Reads a source's answer to what it was allowed to be asked.
+///
+/// # Errors
+/// When it isn't JSON, breaks its schema or the record's, or is about someone else.
+pub fn answer(
+    body: &[u8],
+    record: &RecordSchema,
+    asked: &Allowed,
+    subject: &SubjectKey,
+    now: Timestamp,
+) -> Result<Checked, Unusable> {
+    let document = json::parse(body).map_err(|error| Unusable {
+        reason: Reason::NotJson,
+        violations: vec![Violation::new("", error)],
+    })?;
+    schema::source_answer()
+        .check(&document)
+        .map_err(Unusable::breaks)?;
+    let answer: SourceAnswer = serde_json::from_value(document)
+        .map_err(|_| Unusable::breaks(vec![Violation::new("", "isn't an answer")]))?;
+    let without = |reason| Checked::Without {
+        reason,
+        retry_after_s: answer.retry_after_s,
+    };
+    match answer.status {
+        SourceStatus::Found => found(answer, record, asked, subject, now),
+        SourceStatus::NotFound => Ok(without(Reason::NoRecord)),
+        SourceStatus::SeveralRecords => Ok(without(Reason::SeveralRecords)),
+        SourceStatus::Refused => Ok(without(Reason::RefusedBySource)),
+        SourceStatus::QuotaUsedUp => Ok(without(Reason::QuotaUsedUp)),
+        SourceStatus::Later => Ok(without(Reason::SourceWillAnswerLater)),
+        SourceStatus::CitizenMustAct => Ok(without(Reason::CitizenMustAct)),
+    }
+}
+
+fn found(
+    answer: SourceAnswer,
+    record: &RecordSchema,
+    asked: &Allowed,
+    subject: &SubjectKey,
+    now: Timestamp,
+) -> Result<Checked, Unusable> {
+    let other = |pointer: &str| Unusable {
+        reason: Reason::OtherSubject,
+        violations: vec![Violation::new(pointer, "is about someone else")],
+    };
+    let Some(as_of) = answer.as_of else {
+        return Err(Unusable::breaks(vec![Violation::new(
+            "/as_of",
+            "is required with found",
+        )]));
+    };
+    let about = answer
+        .subject
+        .as_ref()
+        .is_some_and(|echo| is_same(echo, subject));
+    if !about {
+        return Err(other("/subject"));
+    }
+    match (answer.record, answer.claims, asked) {
+        (None, Some(answers), Allowed::Claims(_)) => Ok(Checked::Claims { answers, as_of }),
+        (Some(members), None, _) => {
+            let members = members.into_exposed();
+            if record.is_about(subject, &members) == Some(false) {
+                return Err(other("/record"));
+            }
+            let members = Value::Object(members);
+            let wanted: Vec<&str> = match asked {
+                Allowed::Fields(fields) => fields.iter().map(String::as_str).collect(),
+                Allowed::Claims(_) => Vec::new(),
+            };
+            record
+                .check_part(&members, wanted)
+                .map_err(Unusable::breaks)?;
+            let Value::Object(members) = members else {
+                return Err(Unusable::breaks(Vec::new()));
+            };
+            breaches(record, &members, now)?;
+            Ok(Checked::Record { members, as_of })
+        }
+        _ => Err(Unusable::breaks(vec![Violation::new(
+            String::new(),
+            "found needs either record, or claims when claims were asked",
+        )])),
+    }
+}
+
+/// The rules beyond the schema that a record can't break and be a record: check digits, dates the
+/// wrong way round. What is only odd is for findings.
+fn breaches(
+    record: &RecordSchema,
+    members: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<(), Unusable> {
+    let violations: Vec<Violation> = rules::check(&record.record, members, rules::today(now))
+        .into_iter()
+        .filter(|breach| breach.severity == rules::Severity::Error)
+        .map(|breach| Violation::new(breach.pointer, breach.message))
+        .collect();
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(Unusable::breaks(violations))
+    }
+}
+
+fn is_same(echo: &SubjectKey, subject: &SubjectKey) -> bool {
+    echo.scheme == subject.scheme
+        && ids::normalise(echo.scheme, echo.value.expose())
+            .is_ok_and(|value| value == *subject.value.expose())
+}
+
+#[cfg(test)]
+mod tests;

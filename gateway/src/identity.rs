@@ -1,0 +1,101 @@
+//! Identity: the peer's certificate in, the enrolled member and system out.
+//!
+//! Who asks is what the certificate says and nothing else; the directory is asked at each request,
+//! so a system that is taken out of it is out at its next request.
+
+use http::HeaderMap;
+use loket_sdk::identity::PeerCertificate;
+use loket_sdk::ids::{MallId, MemberId, SystemId};
+use loket_sdk::message::MEMBER_HEADER;
+
+use crate::audit::hex;
+use crate::directory::{Directory, MemberIndex};
+use crate::refusal::{NotEnrolled, Refusal};
+
+/// Who asks. Built only here.
+#[derive(Debug, Clone)]
+pub struct Identified {
+    index: MemberIndex,
+    member: MemberId,
+    system: SystemId,
+    mall: Option<MallId>,
+}
+
+impl Identified {
+    /// Position of the member in the snapshot.
+    #[must_use]
+    pub fn index(&self) -> MemberIndex {
+        self.index
+    }
+
+    /// The organisation.
+    #[must_use]
+    pub fn member(&self) -> &MemberId {
+        &self.member
+    }
+
+    /// Its system.
+    #[must_use]
+    pub fn system(&self) -> &SystemId {
+        &self.system
+    }
+
+    /// The mall where the system stands.
+    #[must_use]
+    pub fn mall(&self) -> Option<&MallId> {
+        self.mall.as_ref()
+    }
+}
+
+/// Finds the enrolled system of a certificate. A SPIFFE ID counts before a pin.
+///
+/// # Errors
+/// When the certificate is out of its validity, names nobody, or a header names someone else.
+pub fn identify(
+    peer: &PeerCertificate,
+    headers: &HeaderMap,
+    directory: &Directory,
+    now_unix: i64,
+) -> Result<Identified, Refusal> {
+    if !peer.is_valid_at(now_unix) {
+        return Err(Refusal::NotEnrolled(NotEnrolled::OutOfValidity));
+    }
+    let found = match &peer.spiffe {
+        Some(id) => directory.system_by_spiffe(id),
+        None => directory.system_by_pin(&peer.spki_sha256),
+    };
+    let Some((index, system)) = found else {
+        let why = match peer.spiffe {
+            Some(_) => NotEnrolled::UnknownSystem,
+            None => NotEnrolled::Unnamed,
+        };
+        return Err(Refusal::NotEnrolled(why));
+    };
+    let member = &directory.members()[index].id;
+    let contradicted = headers
+        .get_all(MEMBER_HEADER)
+        .iter()
+        .any(|claimed| claimed.as_bytes() != member.as_str().as_bytes());
+    if contradicted {
+        return Err(Refusal::IdentityContradicted);
+    }
+    Ok(Identified {
+        index,
+        member: member.clone(),
+        system: system.id.clone(),
+        mall: system.mall.clone(),
+    })
+}
+
+/// How a certificate is named in the audit log when it is nobody's: its SPIFFE ID, or the SHA-256
+/// of its key.
+#[must_use]
+pub fn describe(peer: &PeerCertificate) -> String {
+    match &peer.spiffe {
+        Some(id) => id.to_string(),
+        None => format!("sha256:{}", hex(&peer.spki_sha256)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use http::HeaderValue;
+
+use super::*;
+use crate::directory::{Parts, System};
+use crate::fixture::{now, peer, town};
+
+const PIN: [u8; 32] = [9; 32];
+
+fn directory() -> Directory {
+    let mut parts = Parts {
+        members: vec![town::member("bapenda"), town::member("bpn")],
+        grants: Vec::new(),
+        ..town::parts()
+    };
+    parts.members[1].systems.push(System {
+        id: SystemId::parse("pinned").unwrap(),
+        pins: vec![PIN],
+        mall: None,
+    });
+    Directory::new(parts).unwrap()
+}
+
+/// A certificate of `spiffe` (or none) with `key`, and `headers` that name members.
+fn check(spiffe: &str, key: [u8; 32], headers: &[&[u8]], expected: &str) {
+    let mut peer = peer("bapenda");
+    peer.spiffe = (!spiffe.is_empty()).then(|| spiffe.parse().unwrap());
+    peer.spki_sha256 = key;
+    let mut claimed = HeaderMap::new();
+    for header in headers {
+        claimed.append(MEMBER_HEADER, HeaderValue::from_bytes(header).unwrap());
+    }
+    let found = identify(&peer, &claimed, &directory(), now().as_second());
+    assert_eq!(show(&found), expected, "{spiffe} {headers:?}");
+}
+
+fn show(found: &Result<Identified, Refusal>) -> String {
+    match found {
+        Ok(who) => format!(
+            "{}/{} {}",
+            who.member(),
+            who.system(),
+            who.mall().map_or("-", MallId::as_str)
+        ),
+        Err(Refusal::NotEnrolled(why)) => format!("{why:?}"),
+        Err(other) => format!("{other:?}"),
+    }
+}
+
+const BAPENDA: &str = "spiffe://loket.example/bapenda/counter";
+
+#[test]
+fn a_spiffe_id_names_an_enrolled_system() {
+    check(BAPENDA, [0; 32], &[], "bapenda/counter ID-3510");
+    check(
+        "spiffe://loket.example/bpn/pinned",
+        [0; 32],
+        &[],
+        "bpn/pinned -",
+    );
+    for stranger in [
+        "spiffe://loket.example/bapenda/pinned",
+        "spiffe://loket.example/samsat/counter",
+        "spiffe://other.example/bapenda/counter",
+    ] {
+        check(stranger, [0; 32], &[], "UnknownSystem");
+        // The key doesn't help a certificate that names someone.
+        check(stranger, PIN, &[], "UnknownSystem");
+    }
+    check(BAPENDA, PIN, &[], "bapenda/counter ID-3510");
+}
+
+#[test]
+fn a_pinned_key_names_a_system_without_a_spiffe_id() {
+    check("", PIN, &[], "bpn/pinned -");
+    check("", [0; 32], &[], "Unnamed");
+}
+
+#[test]
+fn a_header_changes_nothing_or_refuses() {
+    check(BAPENDA, [0; 32], &[b"bapenda"], "bapenda/counter ID-3510");
+    check(
+        BAPENDA,
+        [0; 32],
+        &[b"bapenda", b"bapenda"],
+        "bapenda/counter ID-3510",
+    );
+    check("", PIN, &[b"bpn"], "bpn/pinned -");
+    for others in [
+        &[b"bpn" as &[u8]] as &[&[u8]],
+        &[b"bapenda", b"bpn"],
+        &[b"BAPENDA"],
+        &[b""],
+        &[b"bapenda "],
+        &[b"\xff"],
+    ] {
+        check(BAPENDA, [0; 32], others, "IdentityContradicted");
+    }
+    // Nobody learns from a header whether a member is enrolled.
+    check(
+        "spiffe://loket.example/samsat/counter",
+        [0; 32],
+        &[b"bapenda"],
+        "UnknownSystem",
+    );
+}
+
+#[test]
+fn a_certificate_counts_within_its_validity_only() {
+    let directory = directory();
+    let now = now().as_second();
+    for (from, to, valid) in [
+        (now, now, true),
+        (now - 10, now - 1, false),
+        (now + 1, now + 10, false),
+    ] {
+        let mut peer = peer("bapenda");
+        (peer.not_before, peer.not_after) = (from, to);
+        let found = identify(&peer, &HeaderMap::new(), &directory, now);
+        let expected = if valid {
+            "bapenda/counter ID-3510"
+        } else {
+            "OutOfValidity"
+        };
+        assert_eq!(show(&found), expected);
+    }
+}
+
+#[test]
+fn a_stranger_is_described_for_the_log() {
+    let mut peer = peer("samsat");
+    assert_eq!(describe(&peer), "spiffe://loket.example/samsat/counter");
+    peer.spiffe = None;
+    assert_eq!(describe(&peer), format!("sha256:{}", "07".repeat(32)));
+}

@@ -1,0 +1,94 @@
+//! Minimise: a checked answer of a source in, only what the permit names out.
+//!
+//! Pure. What isn't named is dropped, whatever the source sent.
+
+use loket_sdk::claims::{self, Claim, ClaimAnswer, ClaimResult};
+use loket_sdk::message::{Withheld, WithheldReason};
+use loket_sdk::schema::RecordSchema;
+use serde_json::{Map, Value};
+
+/// The granted fields of a record.
+#[derive(Debug, PartialEq)]
+pub struct Fields {
+    /// Asked, granted and there.
+    pub data: Map<String, Value>,
+    /// Asked, granted and not there.
+    pub missing: Vec<Withheld>,
+    /// How many members the source sent that it wasn't asked for.
+    pub dropped: usize,
+}
+
+/// Keeps the fields that the permit names.
+#[must_use]
+pub fn fields(mut record: Map<String, Value>, permitted: &[String]) -> Fields {
+    let sent = record.len();
+    let mut data = Map::new();
+    let mut missing = Vec::new();
+    for name in permitted {
+        match record.remove(name) {
+            Some(value) => {
+                data.insert(name.clone(), value);
+            }
+            None if data.contains_key(name) => {}
+            None => missing.push(Withheld {
+                field: name.clone(),
+                reason: WithheldReason::NotProvided,
+            }),
+        }
+    }
+    Fields {
+        dropped: sent - data.len(),
+        data,
+        missing,
+    }
+}
+
+/// Answers the permitted claims from a record that the source sent in their place. No value of
+/// the record is kept.
+#[must_use]
+pub fn claims_from_record(
+    record: &Map<String, Value>,
+    permitted: &[Claim],
+    schema: &RecordSchema,
+) -> Vec<ClaimAnswer> {
+    permitted
+        .iter()
+        .map(|claim| match schema.field(&claim.field) {
+            Some(field) => claims::evaluate(field.verify, claim, record.get(&claim.field)),
+            None => unanswered(claim, ClaimResult::NotAvailable),
+        })
+        .collect()
+}
+
+/// Keeps the answers to the permitted claims, in their order. An answer that is missing is
+/// `not_available`; one that nobody asked for is dropped.
+#[must_use]
+pub fn claims_from_answers(answers: &[ClaimAnswer], permitted: &[Claim]) -> Vec<ClaimAnswer> {
+    let mut left: Vec<&ClaimAnswer> = answers.iter().collect();
+    permitted
+        .iter()
+        .map(|claim| {
+            let place = left
+                .iter()
+                .position(|a| a.field == claim.field && a.op == claim.op);
+            place.map_or_else(
+                || unanswered(claim, ClaimResult::NotAvailable),
+                |index| left.remove(index).clone(),
+            )
+        })
+        .collect()
+}
+
+/// A claim that no source answered.
+#[must_use]
+pub fn unanswered(claim: &Claim, result: ClaimResult) -> ClaimAnswer {
+    ClaimAnswer {
+        field: claim.field.clone(),
+        op: claim.op,
+        result,
+        name_match: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

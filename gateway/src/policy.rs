@@ -1,0 +1,328 @@
+//! Policy: grants and a question in, a permit or a reason for refusing out.
+//!
+//! Pure, and default deny: what no grant in force names for this consumer, source, record and
+//! purpose is neither asked nor passed on.
+
+mod matrix;
+
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use loket_sdk::claims::{self, Claim};
+use loket_sdk::ids::{AgencyId, MemberId};
+use loket_sdk::message::{Purpose, Reason, RecordRef, Withheld, WithheldReason};
+use loket_sdk::schema::{self, RecordSchema};
+
+use crate::directory::{Directory, Grant, GrantIndex, Mode};
+use crate::route::{Leg, Routed};
+
+pub use matrix::matrix;
+
+/// What a consumer wants to know of one source.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Who asks.
+    pub consumer: &'a MemberId,
+    /// Why.
+    pub purpose: Purpose,
+    /// Which record.
+    pub record: &'a RecordRef,
+    /// Whose data.
+    pub source: &'a AgencyId,
+    /// What of it.
+    pub wanted: Wanted<'a>,
+    /// Today, in the agencies' time zone.
+    pub today: Date,
+    /// Whether the subject's data is held.
+    pub held: bool,
+}
+
+/// What of a record.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'a> {
+    /// All that may be read.
+    All,
+    /// These fields.
+    Fields(&'a [String]),
+    /// Match or mismatch of these claims.
+    Claims(&'a [Claim]),
+}
+
+/// What the source may be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Allowed {
+    /// To give these fields.
+    Fields(Vec<String>),
+    /// To verify these claims.
+    Claims(Vec<Claim>),
+}
+
+/// Leave to ask. Built only here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permit {
+    grants: Vec<GrantIndex>,
+    allowed: Allowed,
+    withheld: Vec<Withheld>,
+    refused: Vec<Claim>,
+    stale_ok: bool,
+}
+
+impl Permit {
+    /// The grants that it rests on; each counts one question.
+    #[must_use]
+    pub fn grants(&self) -> &[GrantIndex] {
+        &self.grants
+    }
+
+    /// What may be asked.
+    #[must_use]
+    pub fn allowed(&self) -> &Allowed {
+        &self.allowed
+    }
+
+    /// Fields asked for that may not be read.
+    #[must_use]
+    pub fn withheld(&self) -> &[Withheld] {
+        &self.withheld
+    }
+
+    /// Claims that may not be asked.
+    #[must_use]
+    pub fn refused(&self) -> &[Claim] {
+        &self.refused
+    }
+
+    /// Whether the last good answer may stand in for a source that fails.
+    #[must_use]
+    pub fn stale_ok(&self) -> bool {
+        self.stale_ok
+    }
+}
+
+/// Decides one question.
+///
+/// # Errors
+/// One of `no_grant`, `not_this_purpose`, `not_these_fields`, `on_hold`.
+pub fn decide(directory: &Directory, question: &Question<'_>) -> Result<Permit, Reason> {
+    let mut granted = directory
+        .grants_of(question.consumer, question.record)
+        .filter(|(_, grant)| grant.source == *question.source && grant.is_in_force(question.today))
+        .peekable();
+    if granted.peek().is_none() {
+        return Err(Reason::NoGrant);
+    }
+    let grants: Vec<(GrantIndex, &Grant)> = granted
+        .filter(|(_, grant)| grant.purposes.contains(&question.purpose))
+        .collect();
+    if grants.is_empty() {
+        return Err(Reason::NotThisPurpose);
+    }
+    if question.held && !question.purpose.is_mandatory() {
+        return Err(Reason::OnHold);
+    }
+    match question.wanted {
+        Wanted::All => {
+            let readable: BTreeSet<&String> = grants
+                .iter()
+                .filter(|(_, grant)| grant.mode == Mode::Read)
+                .flat_map(|(_, grant)| &grant.fields)
+                .collect();
+            permit_fields(&grants, readable.into_iter())
+        }
+        Wanted::Fields(fields) => permit_fields(&grants, fields.iter()),
+        Wanted::Claims(claims) => permit_claims(&grants, claims, schema::record(question.record)),
+    }
+}
+
+fn permit_fields<'a>(
+    grants: &[(GrantIndex, &Grant)],
+    wanted: impl Iterator<Item = &'a String>,
+) -> Result<Permit, Reason> {
+    let mut drawn = BTreeSet::new();
+    let (mut fields, mut withheld) = (Vec::new(), Vec::new());
+    for field in wanted {
+        let naming = || {
+            grants
+                .iter()
+                .filter(|(_, grant)| grant.fields.contains(field))
+        };
+        match naming().find(|(_, grant)| grant.mode == Mode::Read) {
+            Some((index, _)) => {
+                drawn.insert(*index);
+                fields.push(field.clone());
+            }
+            None => withheld.push(Withheld {
+                field: field.clone(),
+                reason: match naming().next() {
+                    Some(_) => WithheldReason::VerifyOnly,
+                    None => WithheldReason::NotGranted,
+                },
+            }),
+        }
+    }
+    if fields.is_empty() {
+        return Err(Reason::NotTheseFields);
+    }
+    Ok(permit(
+        grants,
+        drawn,
+        Allowed::Fields(fields),
+        withheld,
+        Vec::new(),
+    ))
+}
+
+fn permit_claims(
+    grants: &[(GrantIndex, &Grant)],
+    wanted: &[Claim],
+    schema: Option<&RecordSchema>,
+) -> Result<Permit, Reason> {
+    // What the schema doesn't let be asked of a field isn't left to the source to refuse.
+    let is_askable = |claim: &Claim| {
+        schema
+            .and_then(|schema| schema.field(&claim.field))
+            .is_some_and(|field| claims::allowed(field.verify, claim.op))
+    };
+    let mut drawn = BTreeSet::new();
+    let (mut permitted, mut refused) = (Vec::new(), Vec::new());
+    for claim in wanted {
+        // A grant to read a field is a grant to verify it.
+        match grants
+            .iter()
+            .find(|(_, grant)| grant.fields.contains(&claim.field) && is_askable(claim))
+        {
+            Some((index, _)) => {
+                drawn.insert(*index);
+                permitted.push(claim.clone());
+            }
+            None => refused.push(claim.clone()),
+        }
+    }
+    if permitted.is_empty() {
+        return Err(Reason::NotTheseFields);
+    }
+    Ok(permit(
+        grants,
+        drawn,
+        Allowed::Claims(permitted),
+        Vec::new(),
+        refused,
+    ))
+}
+
+fn permit(
+    grants: &[(GrantIndex, &Grant)],
+    drawn: BTreeSet<GrantIndex>,
+    allowed: Allowed,
+    withheld: Vec<Withheld>,
+    refused: Vec<Claim>,
+) -> Permit {
+    let stale_ok = grants
+        .iter()
+        .filter(|(index, _)| drawn.contains(index))
+        .all(|(_, grant)| grant.stale_ok);
+    Permit {
+        grants: drawn.into_iter().collect(),
+        allowed,
+        withheld,
+        refused,
+        stale_ok,
+    }
+}
+
+/// A lookup of which at least something is granted. Built only here.
+#[derive(Debug)]
+pub struct Permitted {
+    routed: Routed,
+    decisions: Vec<Result<Permit, Reason>>,
+}
+
+impl Permitted {
+    /// What is asked, of whom.
+    #[must_use]
+    pub fn routed(&self) -> &Routed {
+        &self.routed
+    }
+
+    /// One decision per leg.
+    pub fn decisions(&self) -> &[Result<Permit, Reason>] {
+        &self.decisions
+    }
+
+    /// Gives both away.
+    #[must_use]
+    pub fn into_parts(self) -> (Routed, Vec<Result<Permit, Reason>>) {
+        (self.routed, self.decisions)
+    }
+}
+
+/// A lookup of which nothing is granted.
+#[derive(Debug)]
+pub struct Denied {
+    routed: Routed,
+    decisions: Vec<Result<Permit, Reason>>,
+}
+
+impl Denied {
+    /// Each leg with why it may not be asked.
+    pub fn legs(&self) -> impl Iterator<Item = (&Leg, Reason)> {
+        let reasons = self
+            .decisions
+            .iter()
+            .filter_map(|decision| decision.as_ref().err());
+        self.routed.legs().iter().zip(reasons.copied())
+    }
+}
+
+/// Decides every leg of a lookup.
+///
+/// # Errors
+/// [`Denied`] when no leg may be asked.
+pub fn authorise(
+    routed: Routed,
+    directory: &Directory,
+    today: Date,
+    held: bool,
+) -> Result<Permitted, Denied> {
+    let consumer = routed.admitted().identified().member();
+    let decisions: Vec<Result<Permit, Reason>> = routed
+        .legs()
+        .iter()
+        .map(|leg| {
+            let query = routed.query(leg);
+            let Some(source) = leg.source else {
+                return Err(Reason::NoGrant);
+            };
+            let wanted = match (&query.fields, &query.claims) {
+                (_, Some(claims)) => Wanted::Claims(claims),
+                (Some(fields), None) => Wanted::Fields(fields),
+                (None, None) => Wanted::All,
+            };
+            decide(
+                directory,
+                &Question {
+                    consumer,
+                    purpose: routed.lookup().purpose,
+                    record: &query.record,
+                    source: &directory.sources()[source].agency,
+                    wanted,
+                    today,
+                    held,
+                },
+            )
+        })
+        .collect();
+    // A hold is told per record: the clerk must see that it is the citizen's own.
+    let nothing = decisions.iter().all(|decision| {
+        decision
+            .as_ref()
+            .is_err_and(|reason| *reason != Reason::OnHold)
+    });
+    if nothing {
+        return Err(Denied { routed, decisions });
+    }
+    Ok(Permitted { routed, decisions })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! Request: an HTTP head and an unread body in, what is asked for and the bytes out.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use loket_sdk::message::RecordRef;
+
+use crate::config::Limits;
+use crate::refusal::Refusal;
+
+/// What is asked for, by method and path.
+#[derive(Debug)]
+pub enum Operation {
+    /// `POST /v1/lookups`.
+    Lookup,
+    /// `GET /v1/catalogue`.
+    Catalogue,
+    /// `GET /v1/schemas/{record}/{version}`.
+    Schema(RecordRef),
+    /// `GET /openapi.json`.
+    OpenApi,
+}
+
+impl Operation {
+    /// By method and path; nothing of the path is used but what is recognised.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`].
+    pub fn of(head: &Parts) -> Result<Self, Refusal> {
+        let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
+        let (allowed, operation) = match path.as_slice() {
+            ["v1", "lookups"] => ("POST", Self::Lookup),
+            ["v1", "catalogue"] => ("GET", Self::Catalogue),
+            ["v1", "schemas", name, version] => {
+                let record = format!("{name}/{version}")
+                    .parse()
+                    .map_err(|_| Refusal::NotFound)?;
+                ("GET", Self::Schema(record))
+            }
+            ["openapi.json"] => ("GET", Self::OpenApi),
+            _ => return Err(Refusal::NotFound),
+        };
+        let right = match allowed {
+            "POST" => head.method == Method::POST,
+            _ => head.method == Method::GET || head.method == Method::HEAD,
+        };
+        if right {
+            Ok(operation)
+        } else {
+            Err(Refusal::MethodNotAllowed(allowed))
+        }
+    }
+
+    /// The template, for spans and metrics; never the path itself.
+    #[must_use]
+    pub fn route(operation: &Result<Self, Refusal>) -> &'static str {
+        match operation {
+            Ok(Self::Lookup) => "/v1/lookups",
+            Ok(Self::Catalogue) => "/v1/catalogue",
+            Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
+            Ok(Self::OpenApi) => "/openapi.json",
+            Err(_) => "",
+        }
+    }
+}
+
+/// Whether the caller waits for all or takes parts as they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// All at once.
+    Whole,
+    /// As they come.
+    Parts,
+}
+
+impl Wanted {
+    /// By `Accept` (RFC 9110 section 12.5.1); the first media range that is served decides.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAcceptable`].
+    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut ranges = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(str::to_ascii_lowercase)
+            .peekable();
+        if ranges.peek().is_none() {
+            return Ok(Self::Whole);
+        }
+        ranges
+            .find_map(|range| {
+                let mut parts = range.split(';').map(str::trim);
+                let name = parts.next();
+                // A weight of zero is a no.
+                let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
+                match name.filter(|_| weight != Some(0.0)) {
+                    Some("application/json" | "application/*" | "*/*") => Some(Self::Whole),
+                    Some("text/event-stream" | "text/*") => Some(Self::Parts),
+                    _ => None,
+                }
+            })
+            .ok_or(Refusal::NotAcceptable(
+                "application/json, text/event-stream",
+            ))
+    }
+}
+
+/// A body that nobody has read yet.
+pub struct Unread {
+    /// As hyper hands it over.
+    pub body: Incoming,
+    /// How much and how long.
+    pub limits: Limits,
+}
+
+impl Unread {
+    /// Reads the whole of a JSON body.
+    ///
+    /// # Errors
+    /// When it is of another type, too large, too slow or broken off.
+    pub async fn read(&mut self, headers: &HeaderMap) -> Result<Bytes, Refusal> {
+        if !is_json(headers) {
+            return Err(Refusal::UnsupportedMediaType("application/json"));
+        }
+        let (limit, patience) = (self.limits.max_body, self.limits.body_timeout);
+        let declared = hyper::body::Body::size_hint(&self.body).lower();
+        if declared > limit as u64 {
+            return Err(Refusal::BodyTooLarge(limit));
+        }
+        let body = Limited::new(&mut self.body, limit).collect();
+        match tokio::time::timeout(patience, body).await {
+            Err(_) => Err(Refusal::RequestTimeout(patience)),
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                Err(Refusal::BodyTooLarge(limit))
+            }
+            Ok(Err(_)) => Err(Refusal::Malformed("The body broke off".to_owned())),
+        }
+    }
+
+    /// Takes what is left of a small body off the connection. An HTTP/2 answer before the end of
+    /// the body resets the stream, and enough of those end a well-behaved peer's connection.
+    pub async fn drain(&mut self) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        if hyper::body::Body::size_hint(&self.body).lower() > self.limits.max_body as u64 {
+            return;
+        }
+        let rest = Limited::new(&mut self.body, self.limits.max_body).collect();
+        // Whatever comes of it, the refusal is what the caller gets.
+        let _ = tokio::time::timeout(PATIENCE, rest).await;
+    }
+}
+
+/// `application/json`, in UTF-8, without a content coding.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let Ok(value) = value.to_str() else {
+        return false;
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let json = parts
+        .next()
+        .is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
+    let utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, charset)) if name.eq_ignore_ascii_case("charset") => {
+            charset.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    let plain = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    json && utf8 && plain
+}
+
+#[cfg(test)]
+mod tests;
