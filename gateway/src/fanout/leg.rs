@@ -1,0 +1,394 @@
+//! One leg: a permit in, what its source said of it out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use loket_sdk::claims::{ClaimAnswer, ClaimResult};
+use loket_sdk::message::{Outcome, Reason, Requester, SourceRequest, SourceResult, SubjectKey};
+use loket_sdk::sensitive::Sensitive;
+use tokio::time::Instant;
+
+use super::{Asking, Part, Unasked};
+use crate::audit::SourceEntry;
+use crate::check::{self, Checked, Unusable};
+use crate::last_good::Kept;
+use crate::minimise;
+use crate::policy::{Allowed, Permit};
+use crate::telemetry::ErrorType;
+use crate::upstream::{Answered, Call, Failure, Upstream};
+
+impl Asking {
+    pub(super) async fn ask_one(self: Arc<Self>, leg: usize, permit: Permit) -> Part {
+        self.asked[leg].store(true, Ordering::Relaxed);
+        let started = Instant::now();
+        let answer = self.question(leg, &permit).await;
+        let mut result = match answer {
+            Ok(checked) => self.checked(leg, &permit, checked),
+            Err(unasked) => self.failed(leg, &permit, unasked),
+        };
+        result.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let entry = self.entry(leg, Some(&permit), &result);
+        Part {
+            leg,
+            asked: !matches!(result.reason, Reason::BreakerOpen | Reason::Overloaded),
+            result,
+            entry,
+        }
+    }
+
+    async fn question(&self, leg: usize, permit: &Permit) -> Result<Checked, Unasked> {
+        let schema = self.routed.legs()[leg].schema;
+        // A permit is for a source, and a request serialises: maps in it have string keys.
+        let Some(upstream) = self.upstream(leg) else {
+            return Err(Reason::NoGrant.into());
+        };
+        let Some(body) = self.body(permit) else {
+            return Err(Reason::SourceError.into());
+        };
+        let call = Call {
+            record: schema.record.clone(),
+            request_id: self.routed.lookup().request_id,
+            body,
+            deadline: self.deadline,
+            parent: self.context.span.clone(),
+        };
+        let answered = match upstream.ask(&call).await {
+            Ok(answered) => answered,
+            Err(failure) => {
+                if !failure.asked {
+                    let admission = &self.context.snapshot.admission;
+                    admission.give_back(permit.grants(), self.context.now);
+                }
+                return Err(failure.into());
+            }
+        };
+        let (subject, now) = (self.routed.subject(), self.context.now);
+        let checked = check::answer(&answered.bytes, schema, permit.allowed(), subject, now);
+        match checked {
+            Ok(checked) => {
+                let reason = checked.reason();
+                let error_type = match reason {
+                    Reason::RefusedBySource => Some(ErrorType::PolicyDenied),
+                    Reason::QuotaUsedUp => Some(ErrorType::RateLimited),
+                    _ => None,
+                };
+                answered.conclude(reason, error_type);
+                Ok(checked)
+            }
+            Err(unusable) => Err(self.complain(leg, upstream, answered, &unusable)),
+        }
+    }
+
+    /// Tells operations what is wrong with an answer, by places only.
+    fn complain(
+        &self,
+        leg: usize,
+        upstream: &Upstream,
+        answered: Answered,
+        unusable: &Unusable,
+    ) -> Unasked {
+        answered.conclude(unusable.reason, Some(ErrorType::SchemaInvalid));
+        let agency = upstream.agency().as_str();
+        let record = self.routed.legs()[leg].schema.record.to_string();
+        self.context
+            .telemetry
+            .metrics()
+            .schema_violated(agency, &record);
+        let places: Vec<&str> = unusable
+            .violations
+            .iter()
+            .map(|v| v.pointer.as_str())
+            .take(5)
+            .collect();
+        tracing::warn!(
+            trace_id = %self.context.span.trace_id_hex(),
+            service.peer.name = agency,
+            loket.record = %record,
+            loket.reason = unusable.reason.as_str(),
+            loket.pointers = ?places,
+            "a source's answer can't be used"
+        );
+        unusable.reason.into()
+    }
+
+    fn body(&self, permit: &Permit) -> Option<Bytes> {
+        let lookup = self.routed.lookup();
+        let identified = self.routed.admitted().identified();
+        let (fields, claims) = match permit.allowed() {
+            Allowed::Fields(fields) => (Some(fields.clone()), None),
+            Allowed::Claims(claims) => (None, Some(claims.clone())),
+        };
+        let request = SourceRequest {
+            request_id: lookup.request_id,
+            case_id: lookup.case_id.clone(),
+            purpose: lookup.purpose,
+            legal_basis: lookup.legal_basis.clone(),
+            requester: Requester {
+                organisation: identified.member().clone(),
+                mall: identified.mall().cloned(),
+                counter: lookup.counter.clone(),
+                clerk: lookup.clerk.clone(),
+            },
+            subject: self.routed.subject().clone(),
+            fields,
+            claims,
+        };
+        serde_json::to_vec(&request).ok().map(Bytes::from)
+    }
+
+    fn checked(&self, leg: usize, permit: &Permit, checked: Checked) -> SourceResult {
+        let kept = match (checked, permit.allowed()) {
+            (
+                Checked::Without {
+                    reason,
+                    retry_after_s,
+                },
+                _,
+            ) => {
+                if permit.stale_ok() {
+                    // The source has taken its last answer back.
+                    self.context
+                        .last_good
+                        .forget(&self.fingerprint(leg, permit));
+                }
+                return SourceResult {
+                    retry_after_s,
+                    ..self.result(leg, reason)
+                };
+            }
+            (Checked::Record { members, as_of }, Allowed::Fields(fields)) => {
+                let kept = minimise::fields(members, fields);
+                self.count_dropped(leg, kept.dropped);
+                let data = Some(Sensitive::new(kept.data));
+                Kept {
+                    data,
+                    answers: Vec::new(),
+                    missing: kept.missing,
+                    as_of,
+                }
+            }
+            (Checked::Record { members, as_of }, Allowed::Claims(claims)) => {
+                let schema = self.routed.legs()[leg].schema;
+                let answers = minimise::claims_from_record(&members, claims, schema);
+                Kept {
+                    data: None,
+                    answers,
+                    missing: Vec::new(),
+                    as_of,
+                }
+            }
+            (Checked::Claims { answers, as_of }, Allowed::Claims(claims)) => {
+                let answers = minimise::claims_from_answers(&answers, claims);
+                Kept {
+                    data: None,
+                    answers,
+                    missing: Vec::new(),
+                    as_of,
+                }
+            }
+            // The check lets claims through only where claims were asked.
+            (Checked::Claims { .. }, Allowed::Fields(_)) => {
+                return self.result(leg, Reason::BreaksSchema);
+            }
+        };
+        if permit.stale_ok() {
+            self.context
+                .last_good
+                .keep(self.fingerprint(leg, permit), kept.clone());
+        }
+        let result = self.disclosed(leg, permit, Reason::Complete, kept);
+        let lacks = |answer: &ClaimAnswer| {
+            matches!(
+                answer.result,
+                ClaimResult::NotAvailable | ClaimResult::NotPermitted
+            )
+        };
+        let in_part = !result.withheld.is_empty() || result.claims.iter().any(lacks);
+        if in_part {
+            SourceResult {
+                reason: Reason::InPart,
+                ..result
+            }
+        } else {
+            result
+        }
+    }
+
+    fn failed(&self, leg: usize, permit: &Permit, unasked: Unasked) -> SourceResult {
+        let unanswered = matches!(
+            unasked.reason.outcome(),
+            Outcome::TimedOut | Outcome::Unavailable
+        );
+        if permit.stale_ok()
+            && unanswered
+            && let Some(kept) = self.context.last_good.find(&self.fingerprint(leg, permit))
+        {
+            return self.disclosed(leg, permit, Reason::Stale, kept);
+        }
+        let retry_after_s = unasked.retry_after_s;
+        SourceResult {
+            retry_after_s,
+            ..self.result(leg, unasked.reason)
+        }
+    }
+
+    fn disclosed(&self, leg: usize, permit: &Permit, reason: Reason, kept: Kept) -> SourceResult {
+        SourceResult {
+            as_of: Some(kept.as_of),
+            data: kept.data,
+            claims: self.all_claims(leg, permit, kept.answers),
+            withheld: [permit.withheld(), &kept.missing].concat(),
+            ..self.result(leg, reason)
+        }
+    }
+
+    /// The claims in the order asked, those that may not be asked among them.
+    fn all_claims(
+        &self,
+        leg: usize,
+        permit: &Permit,
+        answers: Vec<ClaimAnswer>,
+    ) -> Vec<ClaimAnswer> {
+        let query = self.routed.query(&self.routed.legs()[leg]);
+        let mut answers = answers.into_iter();
+        let mut refused = permit.refused().iter().peekable();
+        let all: Vec<ClaimAnswer> = query
+            .claims
+            .iter()
+            .flatten()
+            .filter_map(|claim| match refused.next_if(|next| *next == claim) {
+                Some(_) => Some(minimise::unanswered(claim, ClaimResult::NotPermitted)),
+                None => answers.next(),
+            })
+            .collect();
+        let agency = self.agency(leg);
+        for answer in all
+            .iter()
+            .filter(|answer| answer.result == ClaimResult::Mismatch)
+        {
+            self.context
+                .telemetry
+                .metrics()
+                .mismatch(&answer.field, agency);
+        }
+        all
+    }
+
+    /// A result that says no more than why.
+    pub(super) fn result(&self, leg: usize, reason: Reason) -> SourceResult {
+        let schema = self.routed.legs()[leg].schema;
+        SourceResult {
+            record: schema.record.clone(),
+            version: schema.version.clone(),
+            source: self.upstream(leg).map(|upstream| upstream.name().clone()),
+            outcome: reason.outcome(),
+            reason,
+            as_of: None,
+            elapsed_ms: 0,
+            data: None,
+            claims: Vec::new(),
+            withheld: Vec::new(),
+            retry_after_s: None,
+        }
+    }
+
+    /// What goes on record of a result: names, never values.
+    pub(super) fn entry(
+        &self,
+        leg: usize,
+        permit: Option<&Permit>,
+        result: &SourceResult,
+    ) -> SourceEntry {
+        let grants = self.context.snapshot.directory.grants();
+        let answered = |answer: &&ClaimAnswer| {
+            matches!(answer.result, ClaimResult::Match | ClaimResult::Mismatch)
+        };
+        SourceEntry {
+            record: result.record.clone(),
+            agency: self.upstream(leg).map(|upstream| upstream.agency().clone()),
+            grants: permit
+                .iter()
+                .flat_map(|permit| permit.grants())
+                .map(|&grant| grants[grant].id.clone())
+                .collect(),
+            fields: result
+                .data
+                .iter()
+                .flat_map(|data| data.expose().keys().cloned())
+                .collect(),
+            claims: result
+                .claims
+                .iter()
+                .filter(answered)
+                .map(|a| a.field.clone())
+                .collect(),
+            outcome: result.outcome,
+            reason: result.reason,
+            elapsed_ms: result.elapsed_ms,
+        }
+    }
+
+    fn count_dropped(&self, leg: usize, dropped: usize) {
+        if dropped == 0 {
+            return;
+        }
+        tracing::info!(
+            trace_id = %self.context.span.trace_id_hex(),
+            service.peer.name = self.agency(leg),
+            loket.record = %self.routed.legs()[leg].schema.record,
+            loket.dropped_members = dropped,
+            "a source sent members that it wasn't asked for; they were dropped"
+        );
+    }
+
+    fn upstream(&self, leg: usize) -> Option<&Arc<Upstream>> {
+        self.routed.legs()[leg]
+            .source
+            .map(|source| &self.context.snapshot.upstreams[source])
+    }
+
+    fn agency(&self, leg: usize) -> &str {
+        self.upstream(leg)
+            .map_or("", |upstream| upstream.agency().as_str())
+    }
+
+    /// Names a question: the same consumer, purpose, subject, source, record and fields.
+    fn fingerprint(&self, leg: usize, permit: &Permit) -> [u8; 32] {
+        let SubjectKey { scheme, value } = self.routed.subject();
+        let allowed = match permit.allowed() {
+            Allowed::Fields(fields) => serde_json::to_vec(fields),
+            Allowed::Claims(claims) => serde_json::to_vec(claims),
+        };
+        let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        for part in [
+            self.routed
+                .admitted()
+                .identified()
+                .member()
+                .as_str()
+                .as_bytes(),
+            self.routed.lookup().purpose.as_str().as_bytes(),
+            scheme.as_str().as_bytes(),
+            value.expose().as_bytes(),
+            self.agency(leg).as_bytes(),
+            self.routed.legs()[leg].schema.record.to_string().as_bytes(),
+            &allowed.unwrap_or_default(),
+        ] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(context.finish().as_ref());
+        out
+    }
+}
+
+impl From<Failure> for Unasked {
+    fn from(failure: Failure) -> Self {
+        Self {
+            reason: failure.reason,
+            retry_after_s: failure.retry_after_s,
+        }
+    }
+}
