@@ -1,0 +1,206 @@
+//! Answer: the parts of a lookup in, compared and recorded, the whole answer out.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use loket_sdk::client::event::AcceptedRecord;
+use loket_sdk::message::{Answer, Locale, Obligation, Outcome, Overall, RecordRef, SourceResult};
+use loket_sdk::schema;
+use uuid::Uuid;
+
+use crate::audit::Kind;
+use crate::fanout::FanOut;
+use crate::findings;
+use crate::policy::Permitted;
+use crate::refusal::Refusal;
+use crate::snapshot::Snapshot;
+use crate::trail::Trail;
+
+/// Waits for every part.
+///
+/// # Errors
+/// When the exchange can't be recorded.
+pub async fn collect(
+    lookup: &Lookup,
+    mut fan_out: FanOut,
+    trail: &mut Trail,
+) -> Result<Answer, Refusal> {
+    let mut results: Vec<Option<SourceResult>> = Vec::new();
+    results.resize_with(lookup.legs(), || None);
+    while let Some(part) = fan_out.next().await {
+        if part.asked {
+            lookup.first_result(trail);
+        }
+        trail.answered(part.leg, part.entry);
+        results[part.leg] = Some(part.result);
+    }
+    finish(lookup, results.into_iter().flatten().collect(), trail).await
+}
+
+/// Compares what came, records, and makes the answer.
+///
+/// # Errors
+/// When the exchange can't be recorded.
+pub async fn finish(
+    lookup: &Lookup,
+    mut results: Vec<SourceResult>,
+    trail: &mut Trail,
+) -> Result<Answer, Refusal> {
+    let findings = findings::compare(&results, &lookup.comparison);
+    // How a name differs is for the finding to say, not for the claim.
+    results
+        .iter_mut()
+        .flat_map(|result| &mut result.claims)
+        .for_each(|claim| claim.name_match = None);
+    let overall = overall(&results);
+    let receipt = trail.close(Kind::Lookup).await?;
+    let metrics = trail.telemetry().metrics();
+    let elapsed = trail.started().elapsed();
+    metrics.lookup_finished(
+        lookup.comparison.purpose.as_str(),
+        overall.as_str(),
+        elapsed,
+    );
+    Ok(Answer {
+        request_id: lookup.request_id,
+        trace_id: trail.trace_id().to_owned(),
+        answered_at: Timestamp::now(),
+        overall,
+        required_missing: lookup.required_missing(&results),
+        obligations: obligations(&results),
+        results,
+        findings,
+        receipt,
+    })
+}
+
+/// A lookup on its way, without what only its sources need.
+#[derive(Debug)]
+pub struct Lookup {
+    request_id: Uuid,
+    required: Vec<RecordRef>,
+    asked: Vec<AcceptedRecord>,
+    legs: usize,
+    comparison: findings::Context,
+    first: AtomicBool,
+}
+
+impl Lookup {
+    /// Keeps what the answer needs of a permitted lookup.
+    #[must_use]
+    pub fn of(permitted: &Permitted, snapshot: &Snapshot, today: Date) -> Self {
+        let routed = permitted.routed();
+        let lookup = routed.lookup();
+        let asked = routed
+            .legs()
+            .iter()
+            .map(|leg| AcceptedRecord {
+                record: leg.schema.record.clone(),
+                source: leg
+                    .source
+                    .map(|index| snapshot.upstreams[index].name().clone()),
+            })
+            .collect();
+        let mut required: Vec<RecordRef> = Vec::new();
+        for query in lookup.records.iter().filter(|query| query.required) {
+            if !required.contains(&query.record) {
+                required.push(query.record.clone());
+            }
+        }
+        Self {
+            request_id: lookup.request_id,
+            required,
+            asked,
+            legs: routed.legs().len(),
+            comparison: findings::Context {
+                purpose: lookup.purpose,
+                subject: routed.subject().clone(),
+                today,
+                locale: lookup.locale.unwrap_or(Locale::Id),
+            },
+            first: AtomicBool::new(true),
+        }
+    }
+
+    /// The lookup's id.
+    #[must_use]
+    pub fn request_id(&self) -> Uuid {
+        self.request_id
+    }
+
+    /// What is asked of whom, for the `accepted` event.
+    #[must_use]
+    pub fn asked(&self) -> &[AcceptedRecord] {
+        &self.asked
+    }
+
+    /// How many parts there will be.
+    #[must_use]
+    pub fn legs(&self) -> usize {
+        self.legs
+    }
+
+    /// Counts the time to the first part.
+    pub fn first_result(&self, trail: &Trail) {
+        if self.first.swap(false, Ordering::Relaxed) {
+            let purpose = self.comparison.purpose.as_str();
+            trail
+                .telemetry()
+                .metrics()
+                .first_card(purpose, trail.started().elapsed());
+        }
+    }
+
+    fn required_missing(&self, results: &[SourceResult]) -> Vec<RecordRef> {
+        let found = |record: &RecordRef| {
+            results
+                .iter()
+                .any(|r| r.record == *record && r.outcome == Outcome::Found)
+        };
+        self.required
+            .iter()
+            .filter(|record| !found(record))
+            .cloned()
+            .collect()
+    }
+}
+
+fn overall(results: &[SourceResult]) -> Overall {
+    let answered =
+        |result: &&SourceResult| matches!(result.outcome, Outcome::Found | Outcome::NotFound);
+    match results.iter().filter(answered).count() {
+        0 => Overall::None,
+        count if count == results.len() => Overall::Complete,
+        _ => Overall::Partial,
+    }
+}
+
+/// What goes with the data: no onward transfer, ever; shown only, where its class is specific.
+fn obligations(results: &[SourceResult]) -> Vec<Obligation> {
+    let disclosed = results
+        .iter()
+        .any(|result| result.outcome == Outcome::Found);
+    if !disclosed {
+        return Vec::new();
+    }
+    let specific = results.iter().any(|result| {
+        let Some(schema) = schema::record(&result.record) else {
+            return false;
+        };
+        result
+            .data
+            .iter()
+            .flat_map(|data| data.expose().keys())
+            .any(|name| {
+                schema
+                    .field(name)
+                    .is_some_and(|f| f.class_id.as_deref() == Some("specific"))
+            })
+    });
+    let mut obligations = vec![Obligation::DeleteAfterCase, Obligation::NoOnwardTransfer];
+    if specific {
+        obligations.splice(0..0, [Obligation::ShowOnly, Obligation::DoNotStore]);
+    }
+    obligations
+}

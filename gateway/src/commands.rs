@@ -1,0 +1,6 @@
+//! Commands: one file per subcommand of `loket`.
+
+pub mod check;
+pub mod lookup;
+pub mod pki;
+pub mod serve;

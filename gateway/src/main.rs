@@ -1,0 +1,63 @@
+//! `loket`: the gateway and its tools in one binary.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use loket_gateway::commands::{check, lookup, pki, serve};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// One counter asks every agency that may answer, and shows what each said.
+#[derive(Debug, Parser)]
+#[command(
+    name = "loket",
+    version,
+    after_help = "\
+Examples:
+  loket check --config loket.toml
+  loket serve --config loket.toml
+  echo 3510161405889901 | loket lookup --purpose business_licence --case MPP-3510-000123 \\
+      --legal-basis 'legal_obligation:PP 28/2025' --clerk clk-7f3a --counter B07 \\
+      --record taxpayer/1=npwp,registered_name
+
+Exit codes:
+  0 ok   1 failed   2 usage   3 something is wrong   4 not found   5 denied
+  6 partial   7 timed out   8 the audit log is broken   130 stopped at once"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve(serve::Args),
+    /// Check a configuration
+    Check(check::Args),
+    /// Ask a gateway about a citizen
+    Lookup(lookup::Args),
+    /// Make certificates for development, inspect any
+    Pki(pki::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = std::io::stdout();
+    let result = match &cli.command {
+        Command::Serve(args) => serve::run(args, &mut out),
+        Command::Check(args) => check::run(args, &mut out),
+        Command::Lookup(args) => lookup::run(args, &mut out),
+        Command::Pki(args) => pki::run(args, &mut out),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // Nobody is left to tell when standard error is gone.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

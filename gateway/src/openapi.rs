@@ -1,0 +1,136 @@
+//! OpenAPI: the description of the public listener, assembled from the same schemas that validate.
+
+use std::sync::{Arc, LazyLock};
+
+use loket_sdk::problem::{Code, MEDIA_TYPE};
+use serde_json::{Map, Value, json};
+
+/// The document, OpenAPI 3.1, as JSON.
+#[must_use]
+pub fn document() -> Arc<[u8]> {
+    static DOCUMENT: LazyLock<Arc<[u8]>> = LazyLock::new(|| {
+        serde_json::to_vec_pretty(&assemble())
+            .unwrap_or_default()
+            .into()
+    });
+    DOCUMENT.clone()
+}
+
+fn assemble() -> Value {
+    let lookup = json!({
+        "operationId": "lookup",
+        "summary": "Look one subject up at every agency that may answer",
+        "requestBody": { "required": true, "content": content("lookup") },
+        "responses": responses(&[
+            ("200", json!({
+                "description": "The lookup was carried out, whatever each source said.",
+                "content": {
+                    "application/json": { "schema": reference("answer") },
+                    "text/event-stream": { "schema": { "type": "string" } }
+                }
+            })),
+        ], &[400, 403, 406, 408, 413, 415, 422, 429, 500, 503]),
+    });
+    let read = |id: &str, summary: &str, schema: Value, parameters: Value| {
+        json!({
+            "operationId": id,
+            "summary": summary,
+            "parameters": parameters,
+            "responses": responses(&[
+                ("200", json!({
+                    "description": summary,
+                    "content": { "application/json": { "schema": schema } }
+                })),
+            ], &[403, 404, 429, 500, 503]),
+        })
+    };
+    let path = |name: &str| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+    let object = json!({ "type": "object" });
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Loket gateway",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "One lookup, every agency that may answer. Mutual TLS; who asks is what the certificate says.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" }
+        },
+        "paths": {
+            "/v1/lookups": { "post": lookup },
+            "/v1/catalogue": { "get": read("catalogue", "What this caller may ask", object.clone(), json!([])) },
+            "/v1/schemas/{record}/{version}": {
+                "get": read("schema", "The JSON Schema of a record", object.clone(), json!([path("record"), path("version")]))
+            },
+            "/openapi.json": { "get": read("openapi", "This document", object, json!([])) }
+        },
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": { "mutual_tls": { "type": "mutualTLS" } }
+        },
+        "security": [{ "mutual_tls": [] }]
+    })
+}
+
+fn content(name: &str) -> Value {
+    json!({ "application/json": { "schema": reference(name) } })
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// The envelopes and what they refer to, side by side: generators resolve every reference from the
+/// document's root, whatever an `$id` in between says.
+fn schemas() -> Map<String, Value> {
+    let mut schemas = Map::new();
+    for name in ["lookup", "answer", "problem"] {
+        let Some(envelope) = loket_schemas::envelope(name) else {
+            continue;
+        };
+        let Value::Object(mut members) = loket_schemas::bundled(envelope.text) else {
+            continue;
+        };
+        members.remove("$id");
+        members.remove("$schema");
+        if let Some(Value::Object(definitions)) = members.remove("$defs") {
+            schemas.extend(definitions);
+        }
+        schemas.insert(name.to_owned(), Value::Object(members));
+    }
+    schemas.values_mut().for_each(from_the_root);
+    schemas
+}
+
+fn from_the_root(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(target)) = members.get_mut("$ref") {
+                *target = target.replace("#/$defs/", "#/components/schemas/");
+            }
+            members.values_mut().for_each(from_the_root);
+        }
+        Value::Array(items) => items.iter_mut().for_each(from_the_root),
+        _ => {}
+    }
+}
+
+fn responses(good: &[(&str, Value)], problems: &[u16]) -> Map<String, Value> {
+    let problems = problems.iter().map(|status| {
+        let codes: Vec<&str> = Code::ALL
+            .iter()
+            .filter(|c| c.status() == *status)
+            .map(|c| c.as_str())
+            .collect();
+        let response = json!({
+            "description": codes.join(", "),
+            "content": { MEDIA_TYPE: { "schema": reference("problem") } }
+        });
+        (status.to_string(), response)
+    });
+    good.iter()
+        .map(|(status, response)| ((*status).to_owned(), response.clone()))
+        .chain(problems)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

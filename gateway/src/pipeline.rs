@@ -1,0 +1,375 @@
+//! Pipeline: a request's way through the house, top to bottom.
+//!
+//! [`edge`] knows nothing of citizens; `handle` opens the trail, records and replies; `walk`
+//! goes through the rooms, each of which takes the evidence of the one before:
+//! identify -> admit -> validate -> route -> authorise -> ask -> check -> minimise -> compare.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, header};
+use hyper::body::Incoming;
+use jiff::Timestamp;
+use loket_sdk::identity::PeerCertificate;
+use loket_sdk::message::Answer;
+use loket_sdk::schema;
+use loket_sdk::trace::TraceContext;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::admission::Admitted;
+use crate::answer::{self, Lookup};
+use crate::audit::{Audit, Kind};
+use crate::config::Limits;
+use crate::fanout::{self, FanOut};
+use crate::last_good::LastGood;
+use crate::refusal::Refusal;
+use crate::reply::{self, Body};
+use crate::request::{Operation, Unread, Wanted};
+use crate::snapshot::Snapshot;
+use crate::telemetry::{Decision, RateScope, Telemetry};
+use crate::trail::Trail;
+use crate::{catalogue, identity, openapi, policy, route, stream, validate};
+
+/// What all requests share.
+pub struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    audit: Audit,
+    telemetry: Telemetry,
+    limits: Limits,
+    places: Arc<Semaphore>,
+    last_good: Arc<LastGood>,
+    draining: Arc<AtomicBool>,
+}
+
+impl Gateway {
+    /// A gateway that sees `snapshot` and records in `audit`.
+    #[must_use]
+    pub fn new(
+        snapshot: Snapshot,
+        audit: Audit,
+        telemetry: Telemetry,
+        limits: Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            audit,
+            telemetry,
+            places: Arc::new(Semaphore::new(limits.max_requests)),
+            last_good: Arc::new(LastGood::new(limits.stale_entries, limits.stale_for)),
+            limits,
+            draining: Arc::new(AtomicBool::new(false)),
+        })
+    }
+
+    /// What requests see from now on.
+    pub fn swap(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Where exchanges are recorded.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Spans and metrics.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// Waits until no request is open, at most so long.
+    pub async fn quiet(&self, within: Duration) {
+        let all = u32::try_from(self.limits.max_requests).unwrap_or(u32::MAX);
+        // In time or not, what follows is the same.
+        let _ = tokio::time::timeout(within, self.places.acquire_many(all)).await;
+    }
+
+    /// Set when new requests are to be refused.
+    #[must_use]
+    pub fn draining(&self) -> &Arc<AtomicBool> {
+        &self.draining
+    }
+}
+
+/// A request with its peer, as the listener hands it over.
+pub struct Arrival {
+    /// What the peer's certificate says; none when its names can't be read.
+    pub peer: Option<Arc<PeerCertificate>>,
+    /// The peer's address.
+    pub address: std::net::SocketAddr,
+    /// The request.
+    pub request: Request<Incoming>,
+}
+
+/// The way in. A panic ends its own request only; its message, which could quote a value, is
+/// dropped, and the trail records the request as abandoned.
+///
+/// # Errors
+/// None.
+pub async fn edge(gateway: Arc<Gateway>, arrival: Arrival) -> Result<Response<Body>, Infallible> {
+    let trace_id = OnceLock::new();
+    // Boxed: a large future is copied at every step that hyper takes with it.
+    let handle = Box::pin(handle(gateway, arrival, &trace_id));
+    let handled = AssertUnwindSafe(handle).catch_unwind().await;
+    Ok(handled.unwrap_or_else(|_| {
+        let trace_id = trace_id.get().map_or("", String::as_str);
+        tracing::error!(trace_id, "a handler panicked");
+        reply::panicked(trace_id)
+    }))
+}
+
+/// Opens the trail, walks, records, replies. No record, no answer.
+async fn handle(
+    gateway: Arc<Gateway>,
+    arrival: Arrival,
+    trace_id: &OnceLock<String>,
+) -> Response<Body> {
+    let Arrival {
+        peer,
+        address,
+        request,
+    } = arrival;
+    let (head, body) = request.into_parts();
+    let operation = Operation::of(&head);
+    let place = gateway.places.clone().try_acquire_owned().ok();
+    let shed = place.is_none();
+    let parent = TraceContext::from_headers(&head.headers);
+    let span = gateway.telemetry.server_span(
+        &head.method,
+        Operation::route(&operation),
+        parent.as_ref(),
+        // Whatever a path that we don't have may hold.
+        if operation.is_ok() {
+            head.uri.path()
+        } else {
+            "/"
+        },
+        "https",
+        head.version,
+        Some(address),
+    );
+    let mut trail = Trail::open(
+        gateway.audit.clone(),
+        gateway.telemetry.clone(),
+        span,
+        place,
+    );
+    let _ = trace_id.set(trail.trace_id().to_owned());
+    trail.operation(Operation::route(&operation));
+    let mut body = Unread {
+        body,
+        limits: gateway.limits.clone(),
+    };
+    let patience = gateway.limits.deadlines.edge();
+    let outcome = if shed {
+        Err(Refusal::Overloaded)
+    } else {
+        let walk = walk(
+            &gateway,
+            &mut trail,
+            peer.as_deref(),
+            operation,
+            &head,
+            &mut body,
+        );
+        // Every wait inside is shorter, so this ends only what is stuck.
+        tokio::time::timeout(patience, walk)
+            .await
+            .unwrap_or_else(|_| Err(Refusal::Internal("the walk got stuck".to_owned())))
+    };
+    if outcome.is_err() {
+        body.drain().await;
+    }
+    let response = conclude(outcome, trail, patience).await;
+    if head.method == Method::HEAD {
+        reply::head(response)
+    } else {
+        response
+    }
+}
+
+/// What a walk comes to.
+enum Walked {
+    /// A lookup, answered and recorded.
+    Answer(Box<Answer>),
+    /// A lookup, answered part by part.
+    Stream(Box<Lookup>, FanOut),
+    /// A document about the service.
+    Document(Value),
+    /// A document that changes only with the program.
+    Tagged(Arc<[u8]>, Option<http::HeaderValue>),
+}
+
+/// Whose request it is, and what it asks for.
+async fn walk(
+    gateway: &Gateway,
+    trail: &mut Trail,
+    peer: Option<&PeerCertificate>,
+    operation: Result<Operation, Refusal>,
+    head: &Parts,
+    body: &mut Unread,
+) -> Result<Walked, Refusal> {
+    let snapshot = gateway.snapshot.load_full();
+    let now = Timestamp::now();
+    let admitted = enter(gateway, &snapshot, trail, peer, &head.headers, now)?;
+    let known = || head.headers.get(header::IF_NONE_MATCH).cloned();
+    match operation? {
+        Operation::Lookup => {
+            let wanted = Wanted::of(&head.headers)?;
+            let bytes = body.read(&head.headers).await?;
+            look_up(gateway, snapshot, trail, admitted, &bytes, wanted, now).await
+        }
+        Operation::Catalogue => {
+            let today = snapshot.admission.today(now);
+            let catalogue = catalogue::catalogue(&snapshot.directory, admitted.identified(), today);
+            Ok(Walked::Document(json!(catalogue)))
+        }
+        Operation::Schema(record) => {
+            let schema = schema::record(&record).ok_or(Refusal::NotFound)?;
+            let text = serde_json::to_vec_pretty(&schema.document).unwrap_or_default();
+            Ok(Walked::Tagged(text.into(), known()))
+        }
+        Operation::OpenApi => Ok(Walked::Tagged(openapi::document(), known())),
+    }
+}
+
+/// A lookup's rooms, in order.
+async fn look_up(
+    gateway: &Gateway,
+    snapshot: Arc<Snapshot>,
+    trail: &mut Trail,
+    admitted: Admitted,
+    bytes: &[u8],
+    wanted: Wanted,
+    now: Timestamp,
+) -> Result<Walked, Refusal> {
+    let (telemetry, directory) = (&gateway.telemetry, &snapshot.directory);
+    let valid = {
+        let _room = telemetry.room_span(trail.span(), "validate");
+        validate::lookup(bytes)?
+    };
+    // What can't be recorded isn't asked either.
+    gateway.audit.ready()?;
+    let held = directory.has_holds()
+        && valid
+            .names()
+            .any(|name| directory.is_held(&trail.subject_ref(name)));
+    trail.lookup(&valid);
+    let routed = route::route(admitted, valid, directory);
+    let today = snapshot.admission.today(now);
+    let purpose = routed.lookup().purpose.as_str();
+    let permitted = policy::authorise(routed, directory, today, held);
+    telemetry
+        .metrics()
+        .policy_decided(decision(&permitted), purpose);
+    let permitted = permitted.map_err(|denied| {
+        trail.planned(fanout::denied(&denied, &snapshot));
+        Refusal::NothingGranted
+    })?;
+    let lookup = Box::new(Lookup::of(&permitted, &snapshot, today));
+    let context = fanout::Context {
+        snapshot,
+        last_good: gateway.last_good.clone(),
+        telemetry: telemetry.clone(),
+        span: trail.span().clone(),
+        longest: gateway.limits.deadlines.fan_out(),
+        now,
+    };
+    let (plan, fan_out) = fanout::ask(permitted, context);
+    trail.planned(plan);
+    match wanted {
+        Wanted::Whole => {
+            let answer = answer::collect(&lookup, fan_out, trail).await?;
+            Ok(Walked::Answer(Box::new(answer)))
+        }
+        Wanted::Parts => Ok(Walked::Stream(lookup, fan_out)),
+    }
+}
+
+fn decision<T, E>(outcome: &Result<T, E>) -> Decision {
+    if outcome.is_ok() {
+        Decision::Allowed
+    } else {
+        Decision::Denied
+    }
+}
+
+/// Identify, admit: what every operation goes through.
+fn enter(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+    peer: Option<&PeerCertificate>,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<Admitted, Refusal> {
+    if gateway.draining.load(Ordering::Relaxed) {
+        return Err(Refusal::Draining);
+    }
+    let peer = peer.ok_or(Refusal::NotEnrolled(crate::refusal::NotEnrolled::Unnamed))?;
+    trail.certificate(identity::describe(peer));
+    let identified = identity::identify(peer, headers, &snapshot.directory, now.as_second())?;
+    trail.identified(&identified);
+    let admitted = snapshot.admission.admit(identified);
+    gateway
+        .telemetry
+        .metrics()
+        .rate_limited(RateScope::Counter, decision(&admitted));
+    admitted
+}
+
+/// Records what a walk came to and replies.
+async fn conclude(
+    outcome: Result<Walked, Refusal>,
+    mut trail: Trail,
+    patience: Duration,
+) -> Response<Body> {
+    let recorded = match outcome {
+        Ok(Walked::Stream(lookup, fan_out)) => {
+            let trace_id = trail.trace_id().to_owned();
+            return reply::stream(stream::body(*lookup, fan_out, trail, patience), &trace_id);
+        }
+        Ok(Walked::Answer(answer)) => {
+            trail.responded(200, Some(answer.overall.as_str()));
+            return reply::answer(&answer);
+        }
+        Ok(Walked::Document(document)) => trail
+            .close(Kind::Read)
+            .await
+            .map(|_| reply::document(&document, trail.trace_id())),
+        Ok(Walked::Tagged(bytes, known)) => trail
+            .close(Kind::Read)
+            .await
+            .map(|_| reply::tagged(&bytes, known.as_ref(), trail.trace_id())),
+        Err(refusal) => Err(refusal),
+    };
+    let response = match recorded {
+        Ok(response) => response,
+        Err(refusal) => refuse(refusal, &mut trail).await,
+    };
+    trail.responded(response.status().as_u16(), None);
+    response
+}
+
+/// Puts a refusal on record, unless that is what failed, and says why.
+async fn refuse(refusal: Refusal, trail: &mut Trail) -> Response<Body> {
+    let recorded = trail.refuse(&refusal).await;
+    let refusal = recorded.as_ref().err().unwrap_or(&refusal);
+    if let (Some(cause), Ok(true) | Err(_)) = (refusal.cause(), &recorded) {
+        tracing::warn!(
+            trace_id = trail.trace_id(),
+            loket.code = refusal.code().as_str(),
+            loket.cause = cause,
+            "a request was refused"
+        );
+    }
+    reply::refusal(refusal, trail.trace_id())
+}

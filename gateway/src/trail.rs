@@ -1,0 +1,254 @@
+//! Trail: what is known of a request so far, until it is recorded.
+//!
+//! A trail that is dropped before it is closed records the request as abandoned: the caller left,
+//! or the handler broke. While it lives it holds the request's place among those in flight.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use loket_sdk::ids::{MemberId, SystemId};
+use loket_sdk::message::{Reason, Receipt, SubjectKey};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::audit::{Audit, Entry, Kind, SourceEntry};
+use crate::fanout::Plan;
+use crate::identity::Identified;
+use crate::refusal::Refusal;
+use crate::telemetry::{ServerSpan, SpanHandle, Telemetry};
+use crate::validate::Valid;
+
+/// An open request.
+#[derive(Debug)]
+pub struct Trail {
+    audit: Audit,
+    telemetry: Telemetry,
+    span: Option<ServerSpan>,
+    handle: SpanHandle,
+    entry: Entry,
+    started: Instant,
+    asked: Arc<[AtomicBool]>,
+    open: bool,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Trail {
+    /// Opens the trail of a request that has just arrived.
+    #[must_use]
+    pub fn open(
+        audit: Audit,
+        telemetry: Telemetry,
+        span: ServerSpan,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        let handle = span.handle().clone();
+        Self {
+            entry: Entry::new(handle.trace_id_hex()),
+            audit,
+            telemetry,
+            span: Some(span),
+            handle,
+            started: Instant::now(),
+            asked: Arc::default(),
+            open: true,
+            _place: place,
+        }
+    }
+
+    /// The request's span.
+    #[must_use]
+    pub fn span(&self) -> &SpanHandle {
+        &self.handle
+    }
+
+    /// 32 hexadecimal digits.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        &self.entry.trace_id
+    }
+
+    /// When the request arrived.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Spans and metrics.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// The subject's name in the log.
+    #[must_use]
+    pub fn subject_ref(&self, subject: &SubjectKey) -> String {
+        self.audit.subject_ref(subject)
+    }
+
+    /// Which operation it is, by its route template.
+    pub fn operation(&mut self, route: &'static str) {
+        self.entry.operation = Some(route);
+    }
+
+    /// What the certificate says, for when it is nobody's.
+    pub fn certificate(&mut self, description: String) {
+        self.entry.certificate = Some(description);
+    }
+
+    /// Who asks.
+    pub fn identified(&mut self, identified: &Identified) {
+        self.entry.certificate = None;
+        self.entry.member = Some(identified.member().clone());
+        self.entry.system = Some(identified.system().clone());
+        if let Some(span) = &mut self.span {
+            span.member(identified.member().as_str());
+        }
+    }
+
+    /// What is asked, about whom.
+    pub fn lookup(&mut self, valid: &Valid) {
+        let lookup = valid.lookup();
+        self.entry.request_id = Some(lookup.request_id);
+        self.entry.case_id = Some(lookup.case_id.clone());
+        self.entry.purpose = Some(lookup.purpose);
+        self.entry.legal_basis = Some(lookup.legal_basis.clone());
+        self.entry.clerk = Some(lookup.clerk.clone());
+        self.entry.counter = Some(lookup.counter.clone());
+        self.entry.subject_ref = Some(self.subject_ref(valid.subject()));
+        if let Some(span) = &mut self.span {
+            span.purpose(lookup.purpose.as_str());
+        }
+    }
+
+    /// What will be asked, in order; each is `not_attempted` until it is asked or answered.
+    pub fn planned(&mut self, plan: Plan) {
+        self.entry.sources = plan.entries;
+        self.asked = plan.asked;
+    }
+
+    /// What became of one question.
+    pub fn answered(&mut self, leg: usize, source: SourceEntry) {
+        if let Some(place) = self.entry.sources.get_mut(leg) {
+            *place = source;
+        }
+    }
+
+    /// Records one result of a stream, before it leaves.
+    ///
+    /// # Errors
+    /// When it can't be recorded: it mustn't leave then.
+    pub async fn disclose(&self, source: SourceEntry) -> Result<Receipt, Refusal> {
+        let entry = Entry {
+            kind: Kind::Result,
+            sources: vec![source],
+            ..self.entry.clone()
+        };
+        self.write(&entry).await
+    }
+
+    /// Records the whole request, before its answer leaves.
+    ///
+    /// # Errors
+    /// When it can't be recorded: nothing may leave then, and a refusal is put on record instead.
+    pub async fn close(&mut self, kind: Kind) -> Result<Receipt, Refusal> {
+        self.entry.kind = kind;
+        // The log has the entry now and keeps it even when the caller leaves.
+        self.open = false;
+        let receipt = self.write(&self.entry).await;
+        if let Err(refusal) = &receipt {
+            self.entry.kind = Kind::Refusal;
+            self.entry.refusal = Some(refusal.code().as_str());
+            // Nothing of it leaves.
+            for source in &mut self.entry.sources {
+                source.fields.clear();
+                source.claims.clear();
+            }
+            self.audit.record_detached(&self.entry);
+        }
+        receipt
+    }
+
+    /// Records a refusal; `false` when it is one of too many that were refused before anything was
+    /// asked, which the next entry of the kind counts.
+    ///
+    /// # Errors
+    /// When it can't be recorded.
+    pub async fn refuse(&mut self, refusal: &Refusal) -> Result<bool, Refusal> {
+        if !self.open {
+            return Ok(true);
+        }
+        self.entry.refusal = Some(refusal.code().as_str());
+        if refusal.is_cheap() {
+            let Some(unrecorded) = self.audit.has_room_for_refusals() else {
+                self.open = false;
+                return Ok(false);
+            };
+            self.entry.unrecorded = unrecorded;
+        }
+        self.close(Kind::Refusal).await.map(|_| true)
+    }
+
+    async fn write(&self, entry: &Entry) -> Result<Receipt, Refusal> {
+        let _room = self.telemetry.room_span(&self.handle, "audit");
+        let metrics = self.telemetry.metrics();
+        let receipt = self.audit.record(entry).await;
+        match &receipt {
+            Ok(_) => metrics.audit_recorded(entry.kind.as_str()),
+            Err(_) => metrics.audit_write_failed(),
+        }
+        receipt
+    }
+
+    /// Ends the span with the status that leaves, and says so in a line.
+    pub fn responded(&mut self, status: u16, overall: Option<&str>) {
+        let Some(mut span) = self.span.take() else {
+            return;
+        };
+        if let Some(overall) = overall {
+            span.overall(overall);
+        }
+        span.finish(status, None);
+        tracing::info!(
+            trace_id = self.trace_id(),
+            http.route = self.entry.operation.unwrap_or_default(),
+            http.response.status_code = status,
+            loket.member = self.entry.member.as_ref().map_or("", MemberId::as_str),
+            loket.system = self.entry.system.as_ref().map_or("", SystemId::as_str),
+            loket.certificate = self.entry.certificate.as_deref().unwrap_or_default(),
+            loket.code = self.entry.refusal.unwrap_or_default(),
+            loket.overall = overall.unwrap_or_default(),
+            loket.elapsed_ms =
+                u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        self.entry.kind = Kind::Abandoned;
+        for (source, asked) in self.entry.sources.iter_mut().zip(self.asked.iter()) {
+            if source.reason == Reason::CallerLeft && asked.load(Ordering::Relaxed) {
+                // The agency has the question, though nobody waits for its answer.
+                source.reason = Reason::NoAnswerYet;
+                source.outcome = source.reason.outcome();
+            }
+        }
+        self.audit.record_detached(&self.entry);
+        self.telemetry
+            .metrics()
+            .audit_recorded(Kind::Abandoned.as_str());
+        tracing::info!(
+            trace_id = self.trace_id(),
+            http.route = self.entry.operation.unwrap_or_default(),
+            loket.member = self.entry.member.as_ref().map_or("", MemberId::as_str),
+            "abandoned"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;
