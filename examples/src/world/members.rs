@@ -1,0 +1,50 @@
+//! Who may knock at the gateway.
+
+use std::num::NonZeroU32;
+
+use anyhow::Context;
+use loket_gateway::directory::{Member, Rate, System};
+use loket_sdk::ids::{MemberId, SystemId};
+
+use super::COUNTER;
+
+/// Every organisation with counters at the mall: id and name.
+pub(super) const MEMBERS: [(&str, &str); 9] = [
+    ("dukcapil", "Dinas Kependudukan dan Pencatatan Sipil"),
+    ("dpmptsp-3510", "DPMPTSP Kabupaten Banyuwangi"),
+    ("imigrasi", "Kantor Imigrasi"),
+    ("korlantas", "Korlantas Polri"),
+    ("samsat", "Samsat Banyuwangi"),
+    ("bpjs-kesehatan", "BPJS Kesehatan"),
+    ("bpn", "Kantor Pertanahan"),
+    (
+        "bapenda-3510",
+        "Badan Pendapatan Daerah Kabupaten Banyuwangi",
+    ),
+    ("dinsos-3510", "Dinas Sosial Kabupaten Banyuwangi"),
+];
+
+/// Banyuwangi.
+const MALL: &str = "ID-35.10";
+
+pub(super) fn all() -> anyhow::Result<Vec<Member>> {
+    let rate = Rate {
+        per_second: NonZeroU32::new(50).context("a rate is above zero")?,
+        burst: NonZeroU32::new(100).context("a burst is above zero")?,
+    };
+    MEMBERS
+        .iter()
+        .map(|(id, name)| {
+            Ok(Member {
+                id: MemberId::parse(id)?,
+                name: (*name).to_owned(),
+                rate,
+                systems: vec![System {
+                    id: SystemId::parse(COUNTER)?,
+                    pins: Vec::new(),
+                    mall: Some(MALL.parse()?),
+                }],
+            })
+        })
+        .collect()
+}
