@@ -1,0 +1,23 @@
+//! The town as its people see it: one binary, one file per subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests are no tests to clippy"
+)]
+
+mod admin;
+mod audit;
+mod bad_input;
+mod bare_agency;
+mod catalogue;
+mod collector;
+mod identity;
+mod invariants;
+mod journeys;
+mod kill;
+mod minimisation;
+mod outcomes;
+mod privacy;
+mod problems;
+mod streaming;
+mod telemetry;
