@@ -7,6 +7,9 @@ use loket_sdk::testing::{Ca, Eku, FakeCounter, Leaf, LeafSpec};
 use loket_sdk::{LegalBasisKind, Nik, Purpose};
 use loket_tests::town::{MALL, eventually};
 use loket_tests::{Ask, Town, TownBuilder};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 fn town() -> TownBuilder {
     Town::builder().agencies(&["dukcapil"])
@@ -60,6 +63,33 @@ async fn no_certificate() {
     let town = town().start().await;
     is_cut_off(&town, FakeCounter::anonymous(town.ca(), town.address())).await;
     town.answer(&Ask::identity()).await;
+    town.stop().await;
+}
+
+/// A counter that speaks this version only.
+fn speaking(town: &Town, version: &'static SupportedProtocolVersion) -> FakeCounter {
+    let leaf = town.leaf();
+    let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(der(&town.ca().certificate_pem())).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(leaf.key_pem.as_bytes()).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let config = ClientConfig::builder_with_provider(provider.into())
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(vec![der(&leaf.certificate_pem)], key);
+    FakeCounter::with(config.unwrap(), town.address())
+}
+
+#[tokio::test]
+async fn tls_1_3_and_1_2() {
+    let town = town().start().await;
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let counter = speaking(&town, version);
+        let answer = counter.get("/v1/catalogue").await.unwrap();
+        assert_eq!(answer.status, 200, "{version:?}");
+    }
     town.stop().await;
 }
 

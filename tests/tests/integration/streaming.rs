@@ -51,7 +51,7 @@ async fn next(stream: &mut EventStream, name: &str) -> loket_sdk::testing::Event
 async fn results_come_as_they_arrive() {
     let town = town().start().await;
     for counter in [town.counter(), town.counter().http2()] {
-        let ask = ask().within_ms(1500);
+        let ask = ask().within_ms(2500);
         town.agency("dukcapil").set_fault(Fault::Hang);
         let mut events = stream(&counter, &ask).await;
         // Everything but the slow agency is here while the slow one still works.
@@ -128,7 +128,7 @@ async fn the_stream_is_the_whole_answer() {
 async fn each_result_is_recorded_before_it_leaves() {
     let town = town().start().await;
     town.agency("korlantas").set_fault(Fault::Hang);
-    let mut events = stream(&town.counter(), &ask().within_ms(700)).await;
+    let mut events = stream(&town.counter(), &ask().within_ms(2500)).await;
     next(&mut events, "accepted").await;
     for count in 1..=3 {
         let result: IndexedResult = next(&mut events, "result").await.json();
@@ -202,7 +202,7 @@ async fn a_refused_stream_is_a_problem() {
 async fn a_log_that_breaks_ends_the_stream() {
     let town = town().start().await;
     town.agency("dukcapil").set_fault(Fault::Hang);
-    let mut events = stream(&town.counter(), &ask().within_ms(800)).await;
+    let mut events = stream(&town.counter(), &ask().within_ms(2500)).await;
     next(&mut events, "accepted").await;
     next(&mut events, "result").await;
     next(&mut events, "result").await;

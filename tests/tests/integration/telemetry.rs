@@ -144,7 +144,9 @@ async fn outcomes_have_one_vocabulary() {
             .start()
             .await;
         town.agency("dukcapil").set_fault(fault.clone());
-        let answer = town.answer(&Ask::identity().within_ms(400)).await;
+        // Only silence is waited for; the others may take what a busy machine takes.
+        let patience = if fault == Fault::Hang { 400 } else { 8_000 };
+        let answer = town.answer(&Ask::identity().within_ms(patience)).await;
         assert_eq!(answer.results[0].reason, reason, "{fault:?}");
         let spans = town.spans();
         let client: Vec<_> = spans
