@@ -3,14 +3,44 @@
 //! Who asks is what the certificate says and nothing else; the directory is asked at each request,
 //! so a system that is taken out of it is out at its next request.
 
+use std::sync::atomic::AtomicU64;
+
 use http::HeaderMap;
 use loket_sdk::identity::PeerCertificate;
 use loket_sdk::ids::{MallId, MemberId, SystemId};
 use loket_sdk::message::MEMBER_HEADER;
+use rustls::pki_types::CertificateDer;
 
 use crate::audit::hex;
 use crate::directory::{Directory, MemberIndex};
 use crate::refusal::{NotEnrolled, Refusal};
+
+/// Who is at the other end of a connection; one for all its requests.
+#[derive(Debug, Default)]
+pub struct Peer {
+    /// What its certificate says; none when its names can't be read.
+    pub certificate: Option<PeerCertificate>,
+    /// What it showed at the handshake, the end entity first. Kept so that it can be verified again
+    /// when anchors or revocation lists change.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The generation of anchors and lists that it was last verified against.
+    pub vetted: AtomicU64,
+}
+
+impl Peer {
+    /// Reads what a peer showed. The handshake has required a certificate; whether it names anyone
+    /// is for [`identify`].
+    #[must_use]
+    pub fn of(chain: Option<&[CertificateDer<'_>]>) -> Self {
+        let chain = chain.unwrap_or_default();
+        let end_entity = chain.first();
+        Self {
+            certificate: end_entity.and_then(|der| PeerCertificate::from_der(der).ok()),
+            chain: chain.iter().map(|der| der.clone().into_owned()).collect(),
+            vetted: AtomicU64::new(0),
+        }
+    }
+}
 
 /// Who asks. Built only here.
 #[derive(Debug, Clone)]

@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use loket_sdk::identity::PeerCertificate;
 use rustls::ServerConfig;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config;
+use crate::identity::Peer;
 use crate::pipeline::{self, Arrival, Gateway};
 use crate::telemetry::ErrorType;
 
@@ -32,32 +33,56 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A bound socket with all that a connection needs.
 pub struct Listener {
     socket: TcpListener,
-    acceptor: TlsAcceptor,
+    tls: Arc<ArcSwap<ServerConfig>>,
     settings: config::Listener,
     gateway: Arc<Gateway>,
     connections: Arc<Semaphore>,
 }
 
 impl Listener {
-    /// Binds the configured address.
+    /// Binds the configured address. Each connection takes the TLS that stands in `tls` when it
+    /// comes.
     ///
     /// # Errors
     /// When the address can't be bound.
     pub async fn bind(
         settings: config::Listener,
-        tls: ServerConfig,
+        tls: Arc<ArcSwap<ServerConfig>>,
         gateway: Arc<Gateway>,
     ) -> std::io::Result<Self> {
         let socket = TcpListener::bind(settings.address).await?;
+        Ok(Self::over(socket, settings, tls, gateway))
+    }
+
+    /// As [`bind`](Self::bind), on a socket that someone else has bound and listens on.
+    ///
+    /// # Errors
+    /// When the socket can't be made non-blocking or given to the runtime.
+    pub fn from_std(
+        socket: std::net::TcpListener,
+        settings: config::Listener,
+        tls: Arc<ArcSwap<ServerConfig>>,
+        gateway: Arc<Gateway>,
+    ) -> std::io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket)?;
+        Ok(Self::over(socket, settings, tls, gateway))
+    }
+
+    fn over(
+        socket: TcpListener,
+        settings: config::Listener,
+        tls: Arc<ArcSwap<ServerConfig>>,
+        gateway: Arc<Gateway>,
+    ) -> Self {
         let connections = Arc::new(Semaphore::new(settings.max_connections));
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
-        Ok(Self {
+        Self {
             socket,
-            acceptor,
+            tls,
             settings,
             gateway,
             connections,
-        })
+        }
     }
 
     /// The address that was bound.
@@ -83,7 +108,7 @@ impl Listener {
                 continue;
             };
             let connection = Connection {
-                acceptor: self.acceptor.clone(),
+                acceptor: TlsAcceptor::from(self.tls.load_full()),
                 settings: self.settings.clone(),
                 gateway: self.gateway.clone(),
                 watcher: graceful.watcher(),
@@ -154,14 +179,7 @@ impl Connection {
             Err(_) => return self.refused("no handshake in time", ErrorType::Timeout),
         };
         self.gateway.telemetry().metrics().tls_handshake(None);
-        // The handshake has required a certificate; whether it names anyone is for `identify`.
-        let peer = tls
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(<[_]>::first)
-            .and_then(|der| PeerCertificate::from_der(der).ok())
-            .map(Arc::new);
+        let peer = Arc::new(Peer::of(tls.get_ref().1.peer_certificates()));
         let (gateway, address) = (self.gateway, self.address);
         let service = service_fn(move |request: Request<Incoming>| {
             pipeline::edge(

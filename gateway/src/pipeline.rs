@@ -16,7 +16,6 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use loket_sdk::identity::PeerCertificate;
 use loket_sdk::message::Answer;
 use loket_sdk::schema;
 use loket_sdk::trace::TraceContext;
@@ -28,8 +27,9 @@ use crate::answer::{self, Lookup};
 use crate::audit::{Audit, Kind};
 use crate::config::Limits;
 use crate::fanout::{self, FanOut};
+use crate::identity::Peer;
 use crate::last_good::LastGood;
-use crate::refusal::Refusal;
+use crate::refusal::{NotEnrolled, Refusal};
 use crate::reply::{self, Body};
 use crate::request::{Operation, Unread, Wanted};
 use crate::snapshot::Snapshot;
@@ -101,8 +101,8 @@ impl Gateway {
 
 /// A request with its peer, as the listener hands it over.
 pub struct Arrival {
-    /// What the peer's certificate says; none when its names can't be read.
-    pub peer: Option<Arc<PeerCertificate>>,
+    /// Who is at the other end.
+    pub peer: Arc<Peer>,
     /// The peer's address.
     pub address: std::net::SocketAddr,
     /// The request.
@@ -172,14 +172,7 @@ async fn handle(
     let outcome = if shed {
         Err(Refusal::Overloaded)
     } else {
-        let walk = walk(
-            &gateway,
-            &mut trail,
-            peer.as_deref(),
-            operation,
-            &head,
-            &mut body,
-        );
+        let walk = walk(&gateway, &mut trail, &peer, operation, &head, &mut body);
         // Every wait inside is shorter, so this ends only what is stuck.
         tokio::time::timeout(patience, walk)
             .await
@@ -212,7 +205,7 @@ enum Walked {
 async fn walk(
     gateway: &Gateway,
     trail: &mut Trail,
-    peer: Option<&PeerCertificate>,
+    peer: &Peer,
     operation: Result<Operation, Refusal>,
     head: &Parts,
     body: &mut Unread,
@@ -307,16 +300,18 @@ fn enter(
     gateway: &Gateway,
     snapshot: &Snapshot,
     trail: &mut Trail,
-    peer: Option<&PeerCertificate>,
+    peer: &Peer,
     headers: &HeaderMap,
     now: Timestamp,
 ) -> Result<Admitted, Refusal> {
     if gateway.draining.load(Ordering::Relaxed) {
         return Err(Refusal::Draining);
     }
-    let peer = peer.ok_or(Refusal::NotEnrolled(crate::refusal::NotEnrolled::Unnamed))?;
-    trail.certificate(identity::describe(peer));
-    let identified = identity::identify(peer, headers, &snapshot.directory, now.as_second())?;
+    let certificate = peer.certificate.as_ref();
+    let certificate = certificate.ok_or(Refusal::NotEnrolled(NotEnrolled::Unnamed))?;
+    trail.certificate(identity::describe(certificate));
+    let identified =
+        identity::identify(certificate, headers, &snapshot.directory, now.as_second())?;
     trail.identified(&identified);
     let admitted = snapshot.admission.admit(identified);
     gateway

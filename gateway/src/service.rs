@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use loket_sdk::identity::PeerCertificate;
@@ -61,7 +62,7 @@ impl Service {
     /// # Errors
     /// When one of these can't be done; nothing is left running then.
     pub async fn bind(config: Config, telemetry: Telemetry) -> Result<Self, StartError> {
-        let server_tls = config.server_tls.server()?;
+        let server_tls = Arc::new(ArcSwap::from_pointee(config.server_tls.server()?));
         let client_tls = Arc::new(config.client_tls.client()?);
         for (tls, role) in [
             (&config.server_tls, "server"),
