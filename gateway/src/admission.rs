@@ -1,7 +1,10 @@
 //! Admission: how much each member may ask a second, and each grant a day.
 //!
 //! There is one limiter per member and one counter per grant of the directory, so memory is
-//! bounded by the directory and not by who knocks.
+//! bounded by the directory and not by who knocks. How many requests may be open at once, and whose,
+//! is for [`places`].
+
+pub mod places;
 
 use std::sync::Mutex;
 use std::time::Duration;

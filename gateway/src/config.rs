@@ -9,6 +9,7 @@ pub(crate) mod document;
 pub(crate) mod explain;
 pub mod file;
 pub mod finding;
+pub(crate) mod listener;
 pub(crate) mod material;
 pub(crate) mod settings;
 pub(crate) mod value;
@@ -68,12 +69,47 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Connections at once.
     pub max_connections: usize,
-    /// How long a TLS handshake may take.
+    /// Connections of one member at once.
+    pub max_connections_per_member: usize,
+    /// Connections of one address at once; of one /64 with IPv6.
+    pub max_connections_per_address: usize,
+    /// TLS handshakes at once; as many more may wait.
+    pub max_handshakes: usize,
+    /// HTTP/2 requests at once on one connection.
+    pub max_streams: u32,
+    /// How long a TLS handshake may take, the wait for its turn included.
     pub handshake_timeout: Duration,
     /// How long the head of a request may take.
     pub header_timeout: Duration,
+    /// How long a connection may be unused.
+    pub idle_timeout: Duration,
+    /// How long a peer may take nothing of what is sent to it.
+    pub write_timeout: Duration,
+    /// How old a connection grows before it is told to end, give or take a tenth.
+    pub max_connection_age: Duration,
     /// Largest head of a request, in bytes.
     pub max_header_bytes: usize,
+}
+
+impl Listener {
+    /// The defaults, at an address.
+    #[must_use]
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            max_connections: 1024,
+            max_connections_per_member: 256,
+            max_connections_per_address: 512,
+            max_handshakes: 256,
+            max_streams: 128,
+            handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(120),
+            write_timeout: Duration::from_secs(30),
+            max_connection_age: Duration::from_secs(3600),
+            max_header_bytes: 16_384,
+        }
+    }
 }
 
 /// How much and how long.
@@ -81,6 +117,8 @@ pub struct Listener {
 pub struct Limits {
     /// Requests at once; more are shed.
     pub max_requests: usize,
+    /// Requests of one member at once, whatever is free.
+    pub max_requests_per_member: usize,
     /// Largest body of a request, in bytes.
     pub max_body: usize,
     /// How long the body of a request may take.
@@ -91,6 +129,20 @@ pub struct Limits {
     pub stale_for: Duration,
     /// How many answers are kept to stand in.
     pub stale_entries: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_requests: 1024,
+            max_requests_per_member: 1024,
+            max_body: 65_536,
+            body_timeout: Duration::from_secs(5),
+            deadlines: Deadlines::default(),
+            stale_for: Duration::from_secs(900),
+            stale_entries: 10_000,
+        }
+    }
 }
 
 /// The fan-out's deadline and the edge's; the first is always the shorter by [`EDGE_MARGIN`].

@@ -12,7 +12,7 @@ use loket_sdk::message::MEMBER_HEADER;
 use rustls::pki_types::CertificateDer;
 
 use crate::audit::hex;
-use crate::directory::{Directory, MemberIndex};
+use crate::directory::{Directory, MemberIndex, System};
 use crate::refusal::{NotEnrolled, Refusal};
 
 /// Who is at the other end of a connection; one for all its requests.
@@ -90,11 +90,7 @@ pub fn identify(
     if !peer.is_valid_at(now_unix) {
         return Err(Refusal::NotEnrolled(NotEnrolled::OutOfValidity));
     }
-    let found = match &peer.spiffe {
-        Some(id) => directory.system_by_spiffe(id),
-        None => directory.system_by_pin(&peer.spki_sha256),
-    };
-    let Some((index, system)) = found else {
+    let Some((index, system)) = enrolled(peer, directory) else {
         let why = match peer.spiffe {
             Some(_) => NotEnrolled::UnknownSystem,
             None => NotEnrolled::Unnamed,
@@ -115,6 +111,23 @@ pub fn identify(
         system: system.id.clone(),
         mall: system.mall.clone(),
     })
+}
+
+/// The member of a certificate, to count by: whether it may come in is for [`identify`].
+#[must_use]
+pub fn member(peer: &PeerCertificate, directory: &Directory) -> Option<MemberId> {
+    let (index, _) = enrolled(peer, directory)?;
+    Some(directory.members()[index].id.clone())
+}
+
+fn enrolled<'d>(
+    peer: &PeerCertificate,
+    directory: &'d Directory,
+) -> Option<(MemberIndex, &'d System)> {
+    match &peer.spiffe {
+        Some(id) => directory.system_by_spiffe(id),
+        None => directory.system_by_pin(&peer.spki_sha256),
+    }
 }
 
 /// How a certificate is named in the audit log when it is nobody's: its SPIFFE ID, or the SHA-256

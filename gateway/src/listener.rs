@@ -1,42 +1,61 @@
-//! Listener: connections in, one service clone per connection out.
+//! Listener: connections in, requests with their peer out.
 //!
-//! Mutual TLS with a deadline, HTTP/1.1 or HTTP/2 by ALPN, limits on everything that a peer
-//! controls, and a drain that tells every connection and waits for it.
+//! Mutual TLS with a deadline, HTTP/1.1 or HTTP/2 by ALPN, and a drain that tells every connection
+//! and waits for it. Refused is whatever would cost more than its share: connections without a
+//! [seat](seats), heads that aren't [strict] HTTP/1 or come too slowly, peers that
+//! [don't read](patience), connections [past their time](life).
+
+mod connection;
+mod handshake;
+mod life;
+mod patience;
+mod refusals;
+mod seats;
+mod strict;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use hyper::body::Incoming;
-use hyper::{Request, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustls::ServerConfig;
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::watch;
 
+use self::refusals::Refusals;
+use self::seats::Seats;
 use crate::config;
-use crate::identity::Peer;
-use crate::pipeline::{self, Arrival, Gateway};
-use crate::telemetry::ErrorType;
+use crate::pipeline::Gateway;
 
-const MAX_HEADERS: usize = 64;
-const MAX_STREAMS: u32 = 128;
-const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Pause after an accept that failed for want of resources, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long connections that were cut may take to let go of what they hold.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
 
 /// A bound socket with all that a connection needs.
 pub struct Listener {
     socket: TcpListener,
+    house: Arc<House>,
+}
+
+/// What all connections share.
+struct House {
     tls: Arc<ArcSwap<ServerConfig>>,
     settings: config::Listener,
     gateway: Arc<Gateway>,
-    connections: Arc<Semaphore>,
+    seats: Seats,
+    refusals: Refusals,
+}
+
+/// What connections are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Serve.
+    Open,
+    /// End after what is under way.
+    Draining,
+    /// End.
+    Cut,
 }
 
 impl Listener {
@@ -75,13 +94,16 @@ impl Listener {
         tls: Arc<ArcSwap<ServerConfig>>,
         gateway: Arc<Gateway>,
     ) -> Self {
-        let connections = Arc::new(Semaphore::new(settings.max_connections));
-        Self {
-            socket,
+        let house = House {
             tls,
+            seats: Seats::new(&settings),
+            refusals: Refusals::new(gateway.telemetry().metrics().clone()),
             settings,
             gateway,
-            connections,
+        };
+        Self {
+            socket,
+            house: Arc::new(house),
         }
     }
 
@@ -96,54 +118,65 @@ impl Listener {
     /// Serves until `shutdown`, then tells every connection to end and waits at most `grace`; those
     /// that haven't ended then are cut.
     pub async fn serve(self, shutdown: impl Future<Output = ()>, grace: Duration) {
-        let graceful = GracefulShutdown::new();
-        let cut = watch::Sender::new(false);
-        tokio::pin!(shutdown);
-        loop {
-            let accepted = tokio::select! {
-                accepted = self.accept() => accepted,
-                () = &mut shutdown => break,
-            };
-            let Some((stream, address, place)) = accepted else {
-                continue;
-            };
-            let connection = Connection {
-                acceptor: TlsAcceptor::from(self.tls.load_full()),
-                settings: self.settings.clone(),
-                gateway: self.gateway.clone(),
-                watcher: graceful.watcher(),
-                address,
-            };
-            let mut cut = cut.subscribe();
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = connection.serve(stream) => {}
-                    _ = cut.wait_for(|cut| *cut) => {}
-                }
-                drop(place);
-            });
+        let Self { socket, house } = self;
+        let phase = watch::Sender::new(Phase::Open);
+        tokio::select! {
+            never = house.accept(&socket, &phase) => match never {},
+            () = shutdown => {}
         }
-        drop(self.socket);
-        if tokio::time::timeout(grace, graceful.shutdown())
-            .await
-            .is_err()
-        {
+        drop(socket);
+        phase.send_replace(Phase::Draining);
+        if tokio::time::timeout(grace, phase.closed()).await.is_err() {
             tracing::warn!("connections were cut: they didn't end in time");
-            cut.send_replace(true);
+            phase.send_replace(Phase::Cut);
+            // In time or not, what follows is the same.
+            let _ = tokio::time::timeout(CUT_WITHIN, phase.closed()).await;
+        }
+    }
+}
+
+impl House {
+    /// Takes connections for good.
+    async fn accept(
+        self: &Arc<Self>,
+        socket: &TcpListener,
+        phase: &watch::Sender<Phase>,
+    ) -> std::convert::Infallible {
+        let mut starved = false;
+        loop {
+            match socket.accept().await {
+                Ok((stream, address)) => {
+                    starved = false;
+                    self.welcome(stream, address, phase);
+                }
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(error) => {
+                    self.gateway.telemetry().metrics().accept_failed();
+                    if !starved {
+                        tracing::error!(error = %error, "no connection can be accepted");
+                    }
+                    starved = true;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
         }
     }
 
-    /// The next connection, once there is a place for it.
-    async fn accept(&self) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        // The semaphore is never closed.
-        let place = self.connections.clone().acquire_owned().await.ok()?;
-        match self.socket.accept().await {
-            Ok((stream, address)) => Some((stream, address, place)),
-            Err(error) if is_of_the_peer(&error) => None,
-            Err(error) => {
-                tracing::error!(error = %error, "no connection can be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                None
+    fn welcome(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        address: SocketAddr,
+        phase: &watch::Sender<Phase>,
+    ) {
+        match self.seats.visit(address) {
+            Ok(visitor) => {
+                let house = self.clone();
+                tokio::spawn(house.serve(stream, address, visitor, phase.subscribe()));
+            }
+            Err(why) => {
+                self.refusals.connection(why, address, None);
+                // Nothing is owed to it, not even the kernel's memory of an orderly end.
+                let _ = stream.set_zero_linger();
             }
         }
     }
@@ -155,102 +188,4 @@ fn is_of_the_peer(error: &std::io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset
     )
-}
-
-struct Connection {
-    acceptor: TlsAcceptor,
-    settings: config::Listener,
-    gateway: Arc<Gateway>,
-    watcher: Watcher,
-    address: SocketAddr,
-}
-
-impl Connection {
-    async fn serve(self, stream: TcpStream) {
-        // A failure here shows at the first write.
-        let _ = stream.set_nodelay(true);
-        let handshake = self.acceptor.accept(stream).into_fallible();
-        let tls = match tokio::time::timeout(self.settings.handshake_timeout, handshake).await {
-            Ok(Ok(tls)) => tls,
-            Ok(Err((error, stream))) => {
-                self.refused(&error.to_string(), error_type(&error));
-                return see_off(stream).await;
-            }
-            Err(_) => return self.refused("no handshake in time", ErrorType::Timeout),
-        };
-        self.gateway.telemetry().metrics().tls_handshake(None);
-        let peer = Arc::new(Peer::of(tls.get_ref().1.peer_certificates()));
-        let (gateway, address) = (self.gateway, self.address);
-        let service = service_fn(move |request: Request<Incoming>| {
-            pipeline::edge(
-                gateway.clone(),
-                Arrival {
-                    peer: peer.clone(),
-                    address,
-                    request,
-                },
-            )
-        });
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.settings.header_timeout)
-            .max_headers(MAX_HEADERS)
-            .max_buf_size(self.settings.max_header_bytes.max(8192));
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(u32::try_from(self.settings.max_header_bytes).unwrap_or(u32::MAX))
-            .keep_alive_interval(H2_KEEP_ALIVE)
-            .keep_alive_timeout(H2_KEEP_ALIVE);
-        let builder = match tls.get_ref().1.alpn_protocol() {
-            Some(b"h2") => builder.http2_only(),
-            _ => builder.http1_only(),
-        };
-        let connection = builder
-            .serve_connection(TokioIo::new(tls), service)
-            .into_owned();
-        if let Err(error) = self.watcher.watch(connection).await {
-            tracing::debug!(error = %error, "a connection ended early");
-        }
-    }
-
-    fn refused(&self, why: &str, error_type: ErrorType) {
-        self.gateway
-            .telemetry()
-            .metrics()
-            .tls_handshake(Some(error_type.as_str()));
-        tracing::info!(
-            client.address = %self.address.ip(),
-            "error.type" = error_type.as_str(),
-            loket.cause = why,
-            "a handshake failed"
-        );
-    }
-}
-
-/// Waits until the peer has read why it was refused: a socket that is closed with bytes unread is
-/// reset, and the reset overtakes the alert.
-async fn see_off(mut stream: TcpStream) {
-    let _ = stream.shutdown().await;
-    let mut nowhere = tokio::io::sink();
-    let rest = tokio::io::copy(&mut stream, &mut nowhere);
-    let _ = tokio::time::timeout(Duration::from_secs(1), rest).await;
-}
-
-fn error_type(error: &std::io::Error) -> ErrorType {
-    use rustls::CertificateError::{Expired, ExpiredContext};
-    match error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    {
-        Some(rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. })) => {
-            ErrorType::TlsCertExpired
-        }
-        Some(rustls::Error::InvalidCertificate(_)) => ErrorType::TlsCertUntrusted,
-        Some(_) => ErrorType::TlsHandshake,
-        None => ErrorType::ConnectionReset,
-    }
 }

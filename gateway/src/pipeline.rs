@@ -13,9 +13,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
 use jiff::Timestamp;
+use loket_sdk::ids::MemberId;
 use loket_sdk::message::Answer;
 use loket_sdk::schema;
 use loket_sdk::trace::TraceContext;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::admission::Admitted;
+use crate::admission::places::{Places, Share};
 use crate::answer::{self, Lookup};
 use crate::audit::{Audit, Kind};
 use crate::config::Limits;
@@ -31,7 +33,7 @@ use crate::identity::Peer;
 use crate::last_good::LastGood;
 use crate::refusal::{NotEnrolled, Refusal};
 use crate::reply::{self, Body};
-use crate::request::{Operation, Unread, Wanted};
+use crate::request::{Operation, Unread, Wanted, head};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Decision, RateScope, Telemetry};
 use crate::trail::Trail;
@@ -43,7 +45,9 @@ pub struct Gateway {
     audit: Audit,
     telemetry: Telemetry,
     limits: Limits,
-    places: Arc<Semaphore>,
+    places: Places,
+    /// Requests that are shed while the rest of their body is taken.
+    shedding: Semaphore,
     last_good: Arc<LastGood>,
     draining: Arc<AtomicBool>,
 }
@@ -61,7 +65,8 @@ impl Gateway {
             snapshot: ArcSwap::from_pointee(snapshot),
             audit,
             telemetry,
-            places: Arc::new(Semaphore::new(limits.max_requests)),
+            places: Places::new(limits.max_requests, limits.max_requests_per_member),
+            shedding: Semaphore::new(limits.max_requests),
             last_good: Arc::new(LastGood::new(limits.stale_entries, limits.stale_for)),
             limits,
             draining: Arc::new(AtomicBool::new(false)),
@@ -87,9 +92,20 @@ impl Gateway {
 
     /// Waits until no request is open, at most so long.
     pub async fn quiet(&self, within: Duration) {
-        let all = u32::try_from(self.limits.max_requests).unwrap_or(u32::MAX);
         // In time or not, what follows is the same.
-        let _ = tokio::time::timeout(within, self.places.acquire_many(all)).await;
+        let _ = tokio::time::timeout(within, self.places.all_free()).await;
+    }
+
+    /// The places for requests.
+    #[must_use]
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Whose connection it is, to count by.
+    #[must_use]
+    pub fn member(&self, peer: &Peer) -> Option<MemberId> {
+        identity::member(peer.certificate.as_ref()?, &self.snapshot.load().directory)
     }
 
     /// Set when new requests are to be refused.
@@ -103,6 +119,8 @@ impl Gateway {
 pub struct Arrival {
     /// Who is at the other end.
     pub peer: Arc<Peer>,
+    /// Its share of the places.
+    pub share: Arc<Share>,
     /// The peer's address.
     pub address: std::net::SocketAddr,
     /// The request.
@@ -134,13 +152,16 @@ async fn handle(
 ) -> Response<Body> {
     let Arrival {
         peer,
+        share,
         address,
         request,
     } = arrival;
     let (head, body) = request.into_parts();
-    let operation = Operation::of(&head);
-    let place = gateway.places.clone().try_acquire_owned().ok();
-    let shed = place.is_none();
+    let clear = head::clear(&head);
+    let is_clear = clear.is_ok();
+    let operation = clear.and_then(|()| Operation::of(&head));
+    let place = gateway.places.take(&share);
+    let shed = place.as_ref().err().copied();
     let parent = TraceContext::from_headers(&head.headers);
     let span = gateway.telemetry.server_span(
         &head.method,
@@ -160,7 +181,7 @@ async fn handle(
         gateway.audit.clone(),
         gateway.telemetry.clone(),
         span,
-        place,
+        place.ok(),
     );
     let _ = trace_id.set(trail.trace_id().to_owned());
     trail.operation(Operation::route(&operation));
@@ -169,7 +190,8 @@ async fn handle(
         limits: gateway.limits.clone(),
     };
     let patience = gateway.limits.deadlines.edge();
-    let outcome = if shed {
+    let outcome = if let Some(why) = shed {
+        gateway.telemetry.metrics().request_shed(why);
         Err(Refusal::Overloaded)
     } else {
         let walk = walk(&gateway, &mut trail, &peer, operation, &head, &mut body);
@@ -178,10 +200,17 @@ async fn handle(
             .await
             .unwrap_or_else(|_| Err(Refusal::Internal("the walk got stuck".to_owned())))
     };
-    if outcome.is_err() {
-        body.drain().await;
+    if outcome.is_err() && is_clear {
+        // Not for all when very many are shed: what waits for the rest of a body costs memory.
+        let room = gateway.shedding.try_acquire();
+        if shed.is_none() || room.is_ok() {
+            body.drain().await;
+        }
     }
-    let response = conclude(outcome, trail, patience).await;
+    let mut response = conclude(outcome, trail, patience).await;
+    if !is_clear && head.version < Version::HTTP_2 {
+        reply::last(&mut response);
+    }
     if head.method == Method::HEAD {
         reply::head(response)
     } else {

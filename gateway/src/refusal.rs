@@ -8,7 +8,7 @@ use loket_sdk::problem::{Code, Violation};
 /// A refused request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not HTTP or JSON as agreed.
+    /// Not HTTP or JSON as agreed: what, and what to do, without the last full stop.
     Malformed(String),
     /// The certificate names no enrolled system.
     NotEnrolled(NotEnrolled),
@@ -92,7 +92,7 @@ impl Refusal {
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
-            Self::Malformed(what) => format!("{what}. Send one JSON document as the schema describes."),
+            Self::Malformed(what) => format!("{what}."),
             Self::NotEnrolled(NotEnrolled::UnknownSystem) => {
                 "No enrolled system has this certificate. Ask the operator of the gateway to enrol it.".into()
             }

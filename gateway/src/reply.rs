@@ -143,6 +143,12 @@ pub fn panicked(trace_id: &str) -> Response<Body> {
     problem(&Problem::new(Code::Internal, "", trace_id))
 }
 
+/// Ends an HTTP/1 connection with this response: what comes behind it can't be trusted.
+pub fn last(response: &mut Response<Body>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+}
+
 /// The response to HEAD: the same without its body (RFC 9110 section 9.3.2). HTTP/2 sends what it is
 /// given.
 #[must_use]

@@ -35,7 +35,9 @@ use opentelemetry_sdk::trace::{
 
 pub use self::error_type::ErrorType;
 pub use self::logs::{init_logs, subscriber};
-pub use self::metrics::{BreakerState, Decision, InFlight, Metrics, RateScope};
+pub use self::metrics::{
+    BreakerState, Decision, Ending, Handshaking, InFlight, Metrics, Open, RateScope, Refused, Shed,
+};
 pub use self::spans::{ClientSpan, RoomSpan, ServerSpan, SpanHandle};
 
 use self::export::Collector;

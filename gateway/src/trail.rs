@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use loket_sdk::ids::{MemberId, SystemId};
 use loket_sdk::message::{Reason, Receipt, SubjectKey};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::admission::places::Place;
 use crate::audit::{Audit, Entry, Kind, SourceEntry};
 use crate::fanout::Plan;
 use crate::identity::Identified;
@@ -29,7 +29,7 @@ pub struct Trail {
     started: Instant,
     asked: Arc<[AtomicBool]>,
     open: bool,
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 impl Trail {
@@ -39,7 +39,7 @@ impl Trail {
         audit: Audit,
         telemetry: Telemetry,
         span: ServerSpan,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) -> Self {
         let handle = span.handle().clone();
         Self {

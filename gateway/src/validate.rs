@@ -56,8 +56,10 @@ impl Valid {
 /// [`Refusal::Malformed`] when it isn't JSON, [`Refusal::BreaksSchema`] when it isn't a lookup,
 /// names no known record or field, or asks what can't be asked.
 pub fn lookup(body: &[u8]) -> Result<Valid, Refusal> {
-    let document = json::parse(body)
-        .map_err(|error| Refusal::Malformed(format!("The body isn't as agreed: {error}")))?;
+    let document = json::parse(body).map_err(|error| {
+        let remedy = "Send one JSON document as the schema describes";
+        Refusal::Malformed(format!("The body isn't as agreed: {error}. {remedy}"))
+    })?;
     schema::lookup()
         .check(&document)
         .map_err(Refusal::BreaksSchema)?;

@@ -55,11 +55,11 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
         trust_domain: TRUST_DOMAIN.to_owned(),
         time_zone: TimeZone::get("Asia/Jakarta")?,
         listener: Listener {
-            address: LOOPBACK,
             max_connections: 256,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             max_header_bytes: 16 << 10,
+            ..Listener::at(LOOPBACK)
         },
         server_tls: leaf.mutual_tls(),
         client_tls: leaf.mutual_tls(),
@@ -74,6 +74,7 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
             )?,
             stale_for: Duration::from_secs(900),
             stale_entries: 1_000,
+            ..Limits::default()
         },
         audit: AuditSettings {
             directory: directory.join("audit"),

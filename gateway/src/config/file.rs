@@ -28,8 +28,15 @@ pub(crate) struct Gateway {
 pub(crate) struct Listener {
     pub(crate) address: String,
     pub(crate) max_connections: Option<usize>,
+    pub(crate) max_connections_per_member: Option<usize>,
+    pub(crate) max_connections_per_address: Option<usize>,
+    pub(crate) max_handshakes: Option<usize>,
+    pub(crate) max_streams: Option<u32>,
     pub(crate) handshake_timeout: Option<String>,
     pub(crate) header_timeout: Option<String>,
+    pub(crate) idle_timeout: Option<String>,
+    pub(crate) write_timeout: Option<String>,
+    pub(crate) max_connection_age: Option<String>,
     pub(crate) max_header_bytes: Option<usize>,
 }
 
@@ -65,6 +72,7 @@ pub(crate) struct Admin {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
     pub(crate) max_requests: Option<usize>,
+    pub(crate) max_requests_per_member: Option<usize>,
     pub(crate) max_body: Option<usize>,
     pub(crate) body_timeout: Option<String>,
     pub(crate) edge_deadline: Option<String>,

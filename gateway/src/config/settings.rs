@@ -17,7 +17,7 @@ use super::material::{self, Side};
 use super::value::{ANY, SOME, address, duration, number};
 use super::{
     AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, directory, file,
-    warnings,
+    listener, warnings,
 };
 
 pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, ConfigErrors> {
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
         .required::<file::Gateway>("gateway", out)
         .map(|s| identity(&s, out));
     let listener = document.required::<file::Listener>("listener", out);
-    let listener = listener.map(|section| (self::listener(&section, out), section.at));
+    let listener = listener.map(|section| (listener::read(&section, out), section.at));
     let trust_domain = gateway.as_ref().map(|(domain, _)| domain.as_str());
     let server_tls = document
         .required::<file::Tls>("tls", out)
@@ -124,38 +124,6 @@ fn identity(section: &Section<file::Gateway>, out: &mut Report) -> (String, Time
     (raw.trust_domain.clone(), zone)
 }
 
-fn listener(section: &Section<file::Listener>, out: &mut Report) -> Listener {
-    let (raw, at) = (&section.raw, &section.at);
-    let mut time = |key, text: &Option<String>| {
-        duration(at, key, text.as_deref(), Duration::from_secs(10), SOME, out)
-    };
-    let handshake_timeout = time("handshake_timeout", &raw.handshake_timeout);
-    let header_timeout = time("header_timeout", &raw.header_timeout);
-    Listener {
-        address: address(at, &raw.address, out),
-        max_connections: number(
-            at,
-            "max_connections",
-            raw.max_connections,
-            1024,
-            1,
-            1 << 20,
-            out,
-        ),
-        handshake_timeout,
-        header_timeout,
-        max_header_bytes: number(
-            at,
-            "max_header_bytes",
-            raw.max_header_bytes,
-            16_384,
-            8_192,
-            1 << 20,
-            out,
-        ),
-    }
-}
-
 fn admin(
     section: &Section<file::Admin>,
     listener: Option<&(Listener, Keys)>,
@@ -228,8 +196,18 @@ fn limits(section: &Section<file::Limits>, out: &mut Report) -> Limits {
         );
         Deadlines::default()
     });
+    let max_requests = number(at, "max_requests", raw.max_requests, 1024, 1, 1 << 20, out);
     Limits {
-        max_requests: number(at, "max_requests", raw.max_requests, 1024, 1, 1 << 20, out),
+        max_requests,
+        max_requests_per_member: number(
+            at,
+            "max_requests_per_member",
+            raw.max_requests_per_member,
+            max_requests,
+            1,
+            1 << 20,
+            out,
+        ),
         max_body: number(at, "max_body", raw.max_body, 65_536, 1_024, 16 << 20, out),
         body_timeout,
         deadlines,

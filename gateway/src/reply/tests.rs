@@ -22,7 +22,9 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     };
     vec![
         Refusal::Malformed(
-            "The body isn't as agreed: the document ends too early at line 1, column 9".into(),
+            "The body isn't as agreed: the document ends too early at line 1, column 9. \
+             Send one JSON document as the schema describes"
+                .into(),
         ),
         Refusal::NotEnrolled(NotEnrolled::UnknownSystem),
         Refusal::NotEnrolled(NotEnrolled::OutOfValidity),

@@ -4,6 +4,7 @@
 //! caller wrote may get here: a purpose, a record or an agency is named only once it was found in
 //! the configuration.
 
+mod connections;
 mod instruments;
 mod labels;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
+pub use self::connections::{Ending, Handshaking, Open, Refused, Shed};
 use self::instruments::Instruments;
 pub use self::labels::{BreakerState, Decision, RateScope};
 pub(super) use self::labels::{ClientLabels, ServerLabels};

@@ -44,6 +44,7 @@ pub(super) const RECORD: &str = "loket.record";
 pub(super) const RESULT: &str = "loket.result";
 
 // Labels of metrics only.
+pub(super) const CAUSE: &str = "cause";
 pub(super) const DECISION: &str = "decision";
 pub(super) const FIELD: &str = "field";
 pub(super) const KIND: &str = "kind";
@@ -74,5 +75,11 @@ pub(super) const AUDIT_RECORDS: &str = "loket.audit.records";
 pub(super) const AUDIT_QUEUE: &str = "loket.audit.queue";
 pub(super) const AUDIT_WRITE_FAILURES: &str = "loket.audit.write.failures";
 pub(super) const TLS_HANDSHAKES: &str = "loket.tls.handshakes";
+pub(super) const TLS_HANDSHAKES_ACTIVE: &str = "loket.tls.handshakes.active";
+pub(super) const CONNECTIONS_OPEN: &str = "loket.connections.open";
+pub(super) const CONNECTIONS_REFUSED: &str = "loket.connections.refused";
+pub(super) const CONNECTIONS_ENDED: &str = "loket.connections.ended";
+pub(super) const ACCEPT_FAILURES: &str = "loket.accept.failures";
+pub(super) const REQUESTS_SHED: &str = "loket.requests.shed";
 pub(super) const TLS_CERT_NOT_AFTER: &str = "loket.tls.cert.not_after";
 pub(super) const BUILD_INFO: &str = "loket.build.info";

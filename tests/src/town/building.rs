@@ -64,13 +64,14 @@ impl TownBuilder {
                 deadlines: deadlines.expect("in order"),
                 stale_for: Duration::from_secs(3600),
                 stale_entries: 1000,
+                ..Limits::default()
             },
             listener: Listener {
-                address: LOOPBACK,
                 max_connections: 256,
                 handshake_timeout: Duration::from_secs(5),
                 header_timeout: Duration::from_secs(5),
                 max_header_bytes: 16 * 1024,
+                ..Listener::at(LOOPBACK)
             },
             source: (64, Duration::from_secs(10), 1024 * 1024),
             drain: Drain {

@@ -3,6 +3,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 
+use super::connections::Connections;
 use crate::telemetry::names as name;
 
 /// The buckets that the semantic conventions advise, in seconds.
@@ -31,6 +32,7 @@ pub(super) struct Instruments {
     pub(super) audit_records: Counter<u64>,
     pub(super) audit_queue: Gauge<u64>,
     pub(super) audit_write_failures: Counter<u64>,
+    pub(super) connections: Connections,
     pub(super) tls_handshakes: Counter<u64>,
     pub(super) tls_cert_not_after: Gauge<i64>,
 }
@@ -110,6 +112,7 @@ impl Instruments {
                 name::AUDIT_WRITE_FAILURES,
                 "Writes to the audit log that failed.",
             ),
+            connections: Connections::new(meter),
             tls_handshakes: counter(name::TLS_HANDSHAKES, "TLS handshakes with callers."),
             tls_cert_not_after: meter
                 .i64_gauge(name::TLS_CERT_NOT_AFTER)

@@ -1,0 +1,213 @@
+//! Life: what is known of one connection while it lives, and when it should end.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+use crate::telemetry::Ending;
+
+/// Requests under way on a connection, when it was last used, and why it ends.
+#[derive(Debug)]
+pub(super) struct Life {
+    born: Instant,
+    under_way: AtomicUsize,
+    /// Milliseconds after `born`.
+    used: AtomicU64,
+    ending: OnceLock<Ending>,
+}
+
+/// A request is under way until this drops.
+struct UnderWay(Arc<Life>);
+
+/// The body of an answer, which is under way until it has left.
+pub(super) struct Leaving<B> {
+    body: B,
+    _under_way: UnderWay,
+}
+
+impl Life {
+    pub(super) fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            under_way: AtomicUsize::new(0),
+            used: AtomicU64::new(0),
+            ending: OnceLock::new(),
+        }
+    }
+
+    /// Works on a request; it is under way until its answer has left.
+    pub(super) async fn with<B, E>(
+        self: Arc<Self>,
+        answer: impl Future<Output = Result<Response<B>, E>>,
+    ) -> Result<Response<Leaving<B>>, E> {
+        let _under_way = self.begin();
+        Ok(answer.await?.map(|body| Leaving { body, _under_way }))
+    }
+
+    fn begin(self: Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes why it ends; the first reason stays.
+    pub(super) fn ends(&self, why: Ending) {
+        // One that stands already is the cause of this one.
+        let _ = self.ending.set(why);
+    }
+
+    /// Why it ended; by the peer's will when nothing else is known.
+    pub(super) fn ending(&self) -> Ending {
+        self.ending.get().copied().unwrap_or(Ending::Peer)
+    }
+
+    /// When it was last used.
+    fn last_used(&self) -> Instant {
+        self.born + Duration::from_millis(self.used.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let age = u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.used.store(age, Ordering::Relaxed);
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<B: Body + Unpin> Body for Leaving<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// How long a connection may live, and how long unused.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    pub(super) idle: Duration,
+    /// With the connection's own jitter, so that those that came together don't leave together.
+    pub(super) age: Duration,
+    /// How long one that was told to end may still be unused.
+    pub(super) linger: Duration,
+}
+
+/// What to do with a connection now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing before then.
+    Later(Instant),
+    /// Tell it to end after what is under way.
+    Tell(Ending),
+    /// Leave it.
+    Leave(Ending),
+}
+
+impl Span {
+    /// Looks what it is time for. One that was told to end is left when it is unused for a while,
+    /// or takes as long again as it may live.
+    pub(super) fn due(self, life: &Life, told: Option<Instant>, now: Instant) -> Due {
+        let last_used = match life.is_busy() {
+            true => now,
+            false => life.last_used(),
+        };
+        let (unused, old) = match told {
+            None => (last_used + self.idle, life.born + self.age),
+            Some(told) => (last_used.max(told) + self.linger, told + self.age),
+        };
+        let why = match (now >= old, now >= unused) {
+            (true, _) => Ending::Aged,
+            (false, true) => Ending::Idle,
+            (false, false) => return Due::Later(unused.min(old)),
+        };
+        match told {
+            None => Due::Tell(why),
+            Some(_) => Due::Leave(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPAN: Span = Span {
+        idle: Duration::from_secs(60),
+        age: Duration::from_secs(600),
+        linger: Duration::from_secs(10),
+    };
+
+    /// What is due at a second of its life, told to end at another.
+    #[track_caller]
+    fn check(life: &Life, told: Option<u64>, now: u64, expected: Result<u64, Due>) {
+        let second = |n| life.born + Duration::from_secs(n);
+        let due = SPAN.due(life, told.map(second), second(now));
+        let expected = expected.map_or_else(|due| due, |n| Due::Later(second(n)));
+        assert_eq!(due, expected, "told at {told:?}, at {now}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unused_connection_ends() {
+        let life = Arc::new(Life::new());
+        check(&life, None, 0, Ok(60));
+        tokio::time::advance(Duration::from_secs(59)).await;
+        drop(life.clone().begin());
+        check(&life, None, 60, Ok(119));
+        check(&life, None, 119, Err(Due::Tell(Ending::Idle)));
+        check(&life, Some(119), 119, Ok(129));
+        check(&life, Some(119), 129, Err(Due::Leave(Ending::Idle)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_connection_only_ages() {
+        let life = Arc::new(Life::new());
+        let _request = life.clone().begin();
+        check(&life, None, 500, Ok(560));
+        check(&life, None, 599, Ok(600));
+        check(&life, None, 600, Err(Due::Tell(Ending::Aged)));
+        check(&life, Some(600), 700, Ok(710));
+        check(&life, Some(600), 1199, Ok(1200));
+        check(&life, Some(600), 1200, Err(Due::Leave(Ending::Aged)));
+    }
+
+    #[tokio::test]
+    async fn a_request_is_under_way_until_its_answer_has_left() {
+        let life = Arc::new(Life::new());
+        let answer = std::future::ready(Ok::<_, ()>(Response::new("body".to_owned())));
+        let answer = life.clone().with(answer).await.unwrap();
+        assert!(life.is_busy());
+        drop(answer);
+        assert!(!life.is_busy());
+    }
+
+    #[test]
+    fn the_first_reason_stays() {
+        let life = Life::new();
+        assert_eq!(life.ending(), Ending::Peer);
+        life.ends(Ending::SlowHead);
+        life.ends(Ending::Drained);
+        assert_eq!(life.ending(), Ending::SlowHead);
+    }
+}
