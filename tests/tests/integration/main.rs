@@ -17,6 +17,7 @@ mod journeys;
 mod kill;
 mod minimisation;
 mod outcomes;
+mod overload;
 mod privacy;
 mod problems;
 mod streaming;

@@ -94,6 +94,49 @@ async fn what_isnt_http() {
     town.stop().await;
 }
 
+/// What the parser would mend and another recipient read differently: 400, and nothing behind it is
+/// read as a request.
+#[tokio::test]
+async fn what_two_would_read_differently() {
+    let town = town().start().await;
+    let get = "GET /v1/catalogue HTTP/1.1\r\nhost: localhost\r\n";
+    let body = "0\r\n\r\n";
+    let cases = [
+        format!("{HEAD}transfer-encoding: chunked, chunked\r\n\r\n{body}"),
+        format!("{HEAD}transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n{body}"),
+        format!("{HEAD}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n{body}"),
+        format!("{HEAD}content-length: 0\r\ncontent-length: 0\r\n\r\n"),
+        "GET /v1/catalogue HTTP/1.1\nhost: localhost\n\n".to_owned(),
+        format!("{get}x: y\n\r\n"),
+        format!("{get} folded\r\n\r\n"),
+        format!("{get}x : y\r\n\r\n"),
+        format!("{get}host: localhost\r\n\r\n"),
+        format!("{get}upgrade: websocket\r\nconnection: upgrade\r\n\r\n"),
+        "GET /v1/catalogue HTTP/1.1\r\n\r\n".to_owned(),
+        "GET /v1/catalogue HTTP/1.1\r\nhost: lo cal\r\n\r\n".to_owned(),
+        "GET /v1/catalogue HTTP/1.1\r\nhost: me@localhost\r\n\r\n".to_owned(),
+        "GET https://other/v1/catalogue HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+        "GET http://localhost/v1/catalogue HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+        "GET /v1/%00 HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+        "CONNECT localhost:443 HTTP/1.1\r\nhost: localhost:443\r\n\r\n".to_owned(),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+    ];
+    for case in cases {
+        // `send_bytes` comes back when the connection is closed.
+        let bytes = format!("{get}\r\n{case}{get}\r\n");
+        let answer = town.counter().send_bytes(bytes.as_bytes()).await.unwrap();
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let statuses: Vec<&str> = text
+            .split("HTTP/1.1 ")
+            .skip(1)
+            .map(|part| &part[..3])
+            .collect();
+        assert_eq!(statuses, ["200", "400"], "{case:?}: {text}");
+    }
+    is_well(&town).await;
+    town.stop().await;
+}
+
 /// A body whose chunks go on and on ends at the limit, not at the timeout.
 #[tokio::test]
 async fn chunks_without_end() {
