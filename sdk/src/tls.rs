@@ -4,6 +4,8 @@
 //! chain to, and the revocation lists (none is said, not left out). TLS 1.3 and 1.2, hybrid
 //! post-quantum key exchange preferred.
 
+mod peer;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +16,10 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::identity::next_update;
+
+pub use peer::{PeerFault, PeerVerifier};
 
 /// ALPN of HTTP/2, preferred, and HTTP/1.1.
 pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -125,6 +131,28 @@ impl MutualTls {
         self.certified.cert.first()
     }
 
+    /// What [`server`](Self::server) lets in, to be asked again while a connection lives.
+    ///
+    /// # Errors
+    /// When anchors or revocation lists are unusable.
+    pub fn client_verifier(&self) -> Result<PeerVerifier, TlsError> {
+        let mut verifier =
+            WebPkiClientVerifier::builder_with_provider(self.anchors.clone(), provider());
+        if !self.revocations.is_empty() {
+            verifier = verifier
+                .with_crls(self.revocations.clone())
+                .enforce_revocation_expiration();
+        }
+        Ok(PeerVerifier::new(verifier.build()?))
+    }
+
+    /// The first moment at which a revocation list must have been replaced, in seconds since the
+    /// Unix epoch; none without lists. From then on, peers of its issuer are refused.
+    #[must_use]
+    pub fn next_update(&self) -> Option<i64> {
+        self.revocations.iter().filter_map(next_update).min()
+    }
+
     /// A server that requires and checks the client's certificate.
     ///
     /// Built afresh each time: a resumed session skips the check of the client's certificate, so
@@ -133,20 +161,13 @@ impl MutualTls {
     /// # Errors
     /// When anchors or revocation lists are unusable.
     pub fn server(&self) -> Result<ServerConfig, TlsError> {
-        let mut verifier =
-            WebPkiClientVerifier::builder_with_provider(self.anchors.clone(), provider());
-        if !self.revocations.is_empty() {
-            verifier = verifier
-                .with_crls(self.revocations.clone())
-                .enforce_revocation_expiration();
-        }
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(rustls::ALL_VERSIONS)
             .map_err(|source| TlsError::Unusable {
                 what: "protocol versions",
                 source,
             })?
-            .with_client_cert_verifier(verifier.build()?)
+            .with_client_cert_verifier(self.client_verifier()?.into_inner())
             .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(
                 self.certified.clone(),
             )));
@@ -205,3 +226,6 @@ fn pem_all<T: PemObject>(what: &'static str, path: &Path) -> Result<Vec<T>, TlsE
     }
     Ok(items)
 }
+
+#[cfg(test)]
+mod tests;
