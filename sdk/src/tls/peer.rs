@@ -9,6 +9,8 @@ use rustls::CertificateError as Reason;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 
+use super::verify::ChainFault;
+
 /// Checks a client's chain as a handshake would, signature of the handshake aside.
 #[derive(Debug, Clone)]
 pub struct PeerVerifier(Arc<dyn ClientCertVerifier>);
@@ -23,7 +25,7 @@ pub enum PeerFault {
     /// A certificate of the chain is on a revocation list.
     #[error("a certificate of the peer's chain is revoked")]
     Revoked,
-    /// A certificate of the chain has expired, or isn't valid yet.
+    /// A certificate of the chain or its anchor has expired, or isn't valid yet.
     #[error("a certificate of the peer's chain isn't valid now")]
     OutOfValidity,
     /// No list, or none that is still in force, tells whether the chain is revoked.
@@ -63,6 +65,9 @@ impl PeerFault {
     /// What an error of a handshake says of the peer's chain.
     #[must_use]
     pub fn of(error: rustls::Error) -> Self {
+        if ChainFault::of(&error) == Some(ChainFault::AnchorOutOfValidity) {
+            return Self::OutOfValidity;
+        }
         let rustls::Error::InvalidCertificate(reason) = &error else {
             return Self::Untrusted(error);
         };

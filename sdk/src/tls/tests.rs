@@ -1,3 +1,7 @@
+mod handshake;
+mod loading;
+mod pki;
+
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
