@@ -234,7 +234,16 @@ impl Config {
     pub fn load_at(path: &Path, now: Timestamp) -> Result<Self, ConfigErrors> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigErrors::unreadable(path, &error))?;
-        settings::read(path, &text, now)
+        Self::read(path, &text, now)
+    }
+
+    /// Reads the text of a file that is, or would be, at `path`; what it names is looked for from
+    /// there.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first.
+    pub fn read(path: &Path, text: &str, now: Timestamp) -> Result<Self, ConfigErrors> {
+        settings::read(path, text, now)
     }
 }
 

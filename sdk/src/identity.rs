@@ -5,6 +5,8 @@
 //! one can still be pinned by its public key ([`PeerCertificate::spki_sha256`]). Trust in the chain
 //! is the TLS handshake's affair, not this module's.
 
+mod standing;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -12,6 +14,8 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, GeneralName, X509Certificate};
 
 use crate::ids::{MemberId, SystemId};
+
+pub(crate) use standing::{ListHead, Standing};
 
 /// Why a certificate names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,11 +118,7 @@ impl PeerCertificate {
     /// # Errors
     /// When it isn't X.509, has several URIs, or a URI that is no SPIFFE ID of ours.
     pub fn from_der(der: &CertificateDer<'_>) -> Result<Self, IdentityError> {
-        let (rest, certificate) =
-            X509Certificate::from_der(der).map_err(|_| IdentityError::Unreadable)?;
-        if !rest.is_empty() {
-            return Err(IdentityError::Unreadable);
-        }
+        let certificate = certificate(der)?;
         let names = certificate
             .subject_alternative_name()
             .map_err(|_| IdentityError::Unreadable)?;
@@ -152,6 +152,13 @@ impl PeerCertificate {
     #[must_use]
     pub fn is_valid_at(&self, unix_seconds: i64) -> bool {
         (self.not_before..=self.not_after).contains(&unix_seconds)
+    }
+}
+
+fn certificate<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, IdentityError> {
+    match X509Certificate::from_der(der) {
+        Ok(([], certificate)) => Ok(certificate),
+        _ => Err(IdentityError::Unreadable),
     }
 }
 

@@ -2,18 +2,28 @@
 //!
 //! [`MutualTls`] can't be half set: it has a certificate, its key, the anchors that the peer must
 //! chain to, and the revocation lists (none is said, not left out). TLS 1.3 and 1.2, hybrid
-//! post-quantum key exchange preferred.
+//! post-quantum key exchange preferred. Refuses anchors and lists that can't be relied on when they
+//! are loaded, and chains whose certificates are used for what they don't allow in the handshake.
+
+mod peer;
+mod trust;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
+
+pub use peer::{PeerFault, PeerVerifier};
+pub use trust::AnchorFault;
+pub use verify::ChainFault;
+
+use trust::Trust;
+use verify::Strict;
 
 /// ALPN of HTTP/2, preferred, and HTTP/1.1.
 pub const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -48,6 +58,23 @@ pub enum TlsError {
         /// What rustls says of it.
         source: rustls::Error,
     },
+    /// An anchor, or an authority of our own chain, can't be relied on.
+    #[error("the authority {subject} {fault}")]
+    Anchor {
+        /// The subject of its certificate.
+        subject: String,
+        /// What is wrong, and what to do.
+        fault: AnchorFault,
+    },
+    /// A revocation list comes from nobody that we know.
+    #[error(
+        "the issuer of a revocation list, {issuer}, is none of the anchors: name the certificate \
+         that signed the list among them, or take the list out"
+    )]
+    ListIssuer {
+        /// Who issued the list.
+        issuer: String,
+    },
     /// The verifier refuses the anchors or revocation lists.
     #[error("the peer verifier can't be built: {0}")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
@@ -57,18 +84,19 @@ pub enum TlsError {
 #[derive(Debug, Clone)]
 pub struct MutualTls {
     certified: Arc<CertifiedKey>,
-    anchors: Arc<RootCertStore>,
-    revocations: Vec<CertificateRevocationListDer<'static>>,
+    trust: Arc<Trust>,
 }
 
 impl MutualTls {
     /// Reads PEM files: our chain (leaf first) and key, the peers' anchors, and revocation lists.
     ///
     /// With no list, revocation isn't checked; with one, every certificate of a peer's chain must
-    /// be covered by a list that hasn't expired.
+    /// be covered by a list that hasn't expired. Of several lists that one authority issued for
+    /// the same certificates, the newest counts.
     ///
     /// # Errors
-    /// When a file can't be read, or certificate and key don't belong together.
+    /// When a file can't be read, certificate and key don't belong together, or an anchor or list
+    /// can't be relied on.
     pub fn from_files(
         certificate: &Path,
         key: &Path,
@@ -92,7 +120,7 @@ impl MutualTls {
     /// From material in memory.
     ///
     /// # Errors
-    /// When certificate and key don't belong together, or an anchor is unusable.
+    /// When certificate and key don't belong together, or an anchor or list can't be relied on.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -105,17 +133,11 @@ impl MutualTls {
                 source,
             }
         })?;
-        let mut store = RootCertStore::empty();
-        for anchor in anchors {
-            store.add(anchor).map_err(|source| TlsError::Unusable {
-                what: "trust anchor",
-                source,
-            })?;
-        }
+        let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+        let trust = Trust::new(anchors, revocations, &certified.cert, now)?;
         Ok(Self {
             certified: Arc::new(certified),
-            anchors: Arc::new(store),
-            revocations,
+            trust: Arc::new(trust),
         })
     }
 
@@ -123,6 +145,22 @@ impl MutualTls {
     #[must_use]
     pub fn end_entity(&self) -> Option<&CertificateDer<'static>> {
         self.certified.cert.first()
+    }
+
+    /// What [`server`](Self::server) lets in, to be asked again while a connection lives.
+    ///
+    /// # Errors
+    /// When anchors or revocation lists are unusable.
+    pub fn client_verifier(&self) -> Result<PeerVerifier, TlsError> {
+        let strict = Strict::of_clients(self.trust.clone())?;
+        Ok(PeerVerifier::new(Arc::new(strict)))
+    }
+
+    /// The first moment at which a revocation list must have been replaced, in seconds since the
+    /// Unix epoch; none without lists. From then on, peers of its issuer are refused.
+    #[must_use]
+    pub fn next_update(&self) -> Option<i64> {
+        self.trust.next_update()
     }
 
     /// A server that requires and checks the client's certificate.
@@ -133,20 +171,13 @@ impl MutualTls {
     /// # Errors
     /// When anchors or revocation lists are unusable.
     pub fn server(&self) -> Result<ServerConfig, TlsError> {
-        let mut verifier =
-            WebPkiClientVerifier::builder_with_provider(self.anchors.clone(), provider());
-        if !self.revocations.is_empty() {
-            verifier = verifier
-                .with_crls(self.revocations.clone())
-                .enforce_revocation_expiration();
-        }
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(rustls::ALL_VERSIONS)
             .map_err(|source| TlsError::Unusable {
                 what: "protocol versions",
                 source,
             })?
-            .with_client_cert_verifier(verifier.build()?)
+            .with_client_cert_verifier(self.client_verifier()?.into_inner())
             .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(
                 self.certified.clone(),
             )));
@@ -159,20 +190,15 @@ impl MutualTls {
     /// # Errors
     /// When anchors or revocation lists are unusable.
     pub fn client(&self) -> Result<ClientConfig, TlsError> {
-        let mut verifier =
-            WebPkiServerVerifier::builder_with_provider(self.anchors.clone(), provider());
-        if !self.revocations.is_empty() {
-            verifier = verifier
-                .with_crls(self.revocations.clone())
-                .enforce_revocation_expiration();
-        }
+        let verifier = Strict::of_servers(self.trust.clone())?;
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(rustls::ALL_VERSIONS)
             .map_err(|source| TlsError::Unusable {
                 what: "protocol versions",
                 source,
             })?
-            .with_webpki_verifier(verifier.build()?)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(
                 self.certified.clone(),
             )));
@@ -205,3 +231,6 @@ fn pem_all<T: PemObject>(what: &'static str, path: &Path) -> Result<Vec<T>, TlsE
     }
     Ok(items)
 }
+
+#[cfg(test)]
+mod tests;

@@ -98,6 +98,10 @@ pub(crate) fn mutual_tls(
                 | TlsError::Empty {
                     what: "revocation list",
                     ..
+                }
+                | TlsError::Unusable {
+                    what: "revocation list",
+                    ..
                 } => "revocation_lists",
                 TlsError::File { path, .. } | TlsError::Empty { path, .. } => match path {
                     path if *path == certificate => "certificate",
@@ -108,10 +112,13 @@ pub(crate) fn mutual_tls(
                     what: "certificate and key",
                     ..
                 } => "key",
-                TlsError::Unusable { .. } => side.ca_key,
+                TlsError::Unusable { .. } | TlsError::Anchor { .. } => side.ca_key,
                 _ => "revocation_lists",
             };
             let remedy = match wrong {
+                _ if matches!(error, TlsError::Anchor { .. } | TlsError::ListIssuer { .. }) => {
+                    "`loket pki inspect` shows what a file holds"
+                }
                 "key" => "name the PEM key that belongs to the certificate",
                 _ => "name a PEM file of the right kind; `loket pki inspect` shows what is in one",
             };

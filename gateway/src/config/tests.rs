@@ -359,6 +359,14 @@ fn files_that_cannot_serve_are_found() {
         )],
     );
     check(
+        &[("client_ca = \"ca.pem\"", "client_ca = \"gateway-back.pem\"")],
+        &[(
+            "client_ca",
+            "tls.client_ca",
+            "isn't an authority's certificate",
+        )],
+    );
+    check(
         &[("key = \"gateway-front.key\"\n", "")],
         &[("[tls]", "tls.key", "TLS is mutual or not at all")],
     );
@@ -400,6 +408,23 @@ fn files_that_cannot_serve_are_found() {
         ],
         &holds_of_pem(),
     );
+}
+
+#[test]
+fn a_list_of_another_authority_is_found() {
+    let dir = town();
+    let elsewhere = tempfile::tempdir().unwrap();
+    Authority::init(elsewhere.path(), "loket.example").unwrap();
+    fs::copy(
+        elsewhere.path().join("crl.pem"),
+        dir.path().join("other.pem"),
+    )
+    .unwrap();
+    let text = patched(&[("[\"crl.pem\"]", "[\"crl.pem\", \"other.pem\"]")]);
+    let found = load(&dir, &text).unwrap_err().to_string();
+    for part in ["tls.revocation_lists", "none of the anchors"] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
 }
 
 /// The list has as many lines that are no references as the file has.

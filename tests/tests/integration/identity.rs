@@ -3,7 +3,7 @@
 use jiff::{Timestamp, ToSpan};
 use loket_sdk::client::Error;
 use loket_sdk::problem::{Code, Problem};
-use loket_sdk::testing::{Ca, Eku, FakeCounter, Leaf, LeafSpec};
+use loket_sdk::testing::{Ca, Eku, FakeCounter, KeyUsage, Leaf, LeafSpec};
 use loket_sdk::{LegalBasisKind, Nik, Purpose};
 use loket_tests::town::{MALL, eventually};
 use loket_tests::{Ask, Town, TownBuilder};
@@ -135,6 +135,23 @@ async fn not_yet_valid() {
 async fn for_servers_only() {
     let eku = Eku::Server;
     check_certificate(|ca| ca.issue(LeafSpec { eku, ..mall(ca) })).await;
+}
+
+/// A key usage that leaves out signing, and one that no end entity has.
+#[tokio::test]
+async fn for_other_uses_only() {
+    for key_usage in [
+        vec![KeyUsage::KeyEncipherment],
+        vec![KeyUsage::DigitalSignature, KeyUsage::KeyCertSign],
+    ] {
+        check_certificate(|ca| {
+            ca.issue(LeafSpec {
+                key_usage,
+                ..mall(ca)
+            })
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -341,6 +358,11 @@ async fn an_agency_that_isnt_the_one() {
         ca.issue(LeafSpec {
             uris: dukcapil.clone(),
             eku: Eku::Client,
+            ..LeafSpec::default()
+        }),
+        ca.issue(LeafSpec {
+            uris: dukcapil.clone(),
+            key_usage: vec![KeyUsage::KeyEncipherment],
             ..LeafSpec::default()
         }),
     ];

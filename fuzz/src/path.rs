@@ -1,0 +1,38 @@
+//! The first line of a request: a method's first letter, then what stands for the path.
+
+use ::http::{Method, Request, Uri};
+use libfuzzer_sys::Corpus;
+use loket_gateway::request::Operation;
+
+pub(crate) fn run(data: &[u8]) -> Corpus {
+    let Some((method, target)) = data.split_first() else {
+        return Corpus::Reject;
+    };
+    let Ok(uri) = Uri::try_from(target) else {
+        return Corpus::Reject;
+    };
+    let method = match method {
+        b'P' => Method::POST,
+        b'H' => Method::HEAD,
+        b'C' => Method::CONNECT,
+        _ => Method::GET,
+    };
+    let (mut head, ()) = Request::new(()).into_parts();
+    (head.method, head.uri) = (method, uri);
+    let operation = Operation::of(&head);
+    // One way to write each: what was recognised is what the path says, letter by letter.
+    let written = match &operation {
+        Ok(Operation::Lookup) => "/v1/lookups".to_owned(),
+        Ok(Operation::Catalogue) => "/v1/catalogue".to_owned(),
+        Ok(Operation::OpenApi) => "/openapi.json".to_owned(),
+        Ok(Operation::Schema(record)) => format!("/v1/schemas/{record}"),
+        Err(refusal) => {
+            crate::lookup::refused(refusal);
+            return Corpus::Keep;
+        }
+    };
+    assert_eq!(head.uri.path(), written);
+    // Routed calls: their path is parsed into segments in `request.rs`; assert here that the
+    // segments, joined, are the path, and that none is empty, `.`, `..` or holds an encoded slash.
+    Corpus::Keep
+}

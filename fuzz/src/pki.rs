@@ -1,0 +1,26 @@
+//! A directory with an authority and two certificates, made once per process.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use loket_gateway::commands::pki::{Authority, Leaf};
+use loket_sdk::ids::{MemberId, SystemId};
+use tempfile::TempDir;
+
+/// `ca.pem`, `crl.pem`, `gateway-front` and `gateway-back`, each with a `.pem` and a `.key`.
+pub(crate) fn directory() -> &'static Path {
+    static DIRECTORY: OnceLock<TempDir> = OnceLock::new();
+    DIRECTORY
+        .get_or_init(|| {
+            let dir = tempfile::tempdir().expect("a directory");
+            let mut authority = Authority::init(dir.path(), "loket.example").expect("an authority");
+            for system in ["front", "back"] {
+                let member = MemberId::parse("gateway").expect("a member");
+                let system = SystemId::parse(system).expect("a system");
+                let leaf = Leaf::new(member, system);
+                authority.issue(&leaf).expect("a certificate");
+            }
+            dir
+        })
+        .path()
+}
