@@ -6,7 +6,8 @@
 
 pub mod places;
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -14,6 +15,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use loket_sdk::ids::MemberId;
 
 use crate::directory::{Directory, GrantIndex, Rate};
 use crate::identity::Identified;
@@ -37,15 +39,27 @@ impl Admitted {
 #[derive(Debug)]
 pub struct Admission {
     clock: DefaultClock,
-    rates: Vec<(Rate, DefaultDirectRateLimiter)>,
+    rates: Vec<(Rate, Arc<DefaultDirectRateLimiter>)>,
     quotas: Vec<Option<Daily>>,
     zone: TimeZone,
+    ledger: Ledger,
 }
+
+/// What goes on when a snapshot is replaced: by name, also of members and grants that are no longer
+/// there, so that taking one out and in again gives nobody a fresh start.
+#[derive(Debug, Clone, Default)]
+struct Ledger {
+    rates: HashMap<MemberId, (Rate, Arc<DefaultDirectRateLimiter>)>,
+    used: HashMap<String, Used>,
+}
+
+/// Questions of one day.
+type Used = Arc<Mutex<(Date, u64)>>;
 
 #[derive(Debug)]
 struct Daily {
     quota: u64,
-    used: Mutex<(Date, u64)>,
+    used: Used,
 }
 
 /// Today's quota of a grant is used up.
@@ -59,23 +73,34 @@ impl Admission {
     /// Fresh limiters and counters; days begin at midnight in `zone`.
     #[must_use]
     pub fn new(directory: &Directory, zone: TimeZone) -> Self {
-        let rates = directory
-            .members()
-            .iter()
+        Self::with_ledger(directory, zone, Ledger::default())
+    }
+
+    /// For the next directory: the limiters of members whose rate is the same go on, and so do the
+    /// counters of grants, whatever their quota is now.
+    #[must_use]
+    pub fn succeeded_by(&self, directory: &Directory) -> Self {
+        Self::with_ledger(directory, self.zone.clone(), self.ledger.clone())
+    }
+
+    fn with_ledger(directory: &Directory, zone: TimeZone, mut ledger: Ledger) -> Self {
+        let members = directory.members().iter();
+        let rates = members
             .map(|member| {
-                let quota =
-                    Quota::per_second(member.rate.per_second).allow_burst(member.rate.burst);
-                (member.rate, RateLimiter::direct(quota))
+                let fresh = || (member.rate, Arc::new(limiter(member.rate)));
+                let kept = ledger.rates.entry(member.id.clone()).or_insert_with(fresh);
+                if kept.0 != member.rate {
+                    *kept = fresh();
+                }
+                kept.clone()
             })
             .collect();
-        let quotas = directory
-            .grants()
-            .iter()
+        let grants = directory.grants().iter();
+        let quotas = grants
             .map(|grant| {
-                grant.daily_quota.map(|quota| Daily {
-                    quota,
-                    used: Mutex::new((Date::ZERO, 0)),
-                })
+                let quota = grant.daily_quota?;
+                let used = ledger.used.entry(grant.id.clone()).or_default().clone();
+                Some(Daily { quota, used })
             })
             .collect();
         Self {
@@ -83,6 +108,7 @@ impl Admission {
             rates,
             quotas,
             zone,
+            ledger,
         }
     }
 
@@ -180,6 +206,10 @@ impl Admission {
             .and_then(|midnight| Duration::try_from(now.duration_until(midnight)).ok())
             .unwrap_or(Duration::from_secs(3600))
     }
+}
+
+fn limiter(rate: Rate) -> DefaultDirectRateLimiter {
+    RateLimiter::direct(Quota::per_second(rate.per_second).allow_burst(rate.burst))
 }
 
 #[cfg(test)]

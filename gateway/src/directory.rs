@@ -27,7 +27,7 @@ pub struct Rate {
 }
 
 /// An organisation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Its id, as in the certificates of its systems.
     pub id: MemberId,
@@ -40,7 +40,7 @@ pub struct Member {
 }
 
 /// A system of a member: what a certificate names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct System {
     /// Its id, unique within the member.
     pub id: SystemId,
@@ -51,7 +51,7 @@ pub struct System {
 }
 
 /// An agency's back end that answers for records.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The agency.
     pub agency: AgencyId,
@@ -96,7 +96,7 @@ pub enum GrantState {
 }
 
 /// What an agency lets a consumer do.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// Unique id.
     pub id: String,
@@ -279,6 +279,12 @@ impl Directory {
             .map_or(&[] as &[GrantIndex], Vec::as_slice)
             .iter()
             .map(|&index| (index, &self.parts.grants[index]))
+    }
+
+    /// Whose data is held, as `subject_ref`.
+    #[must_use]
+    pub fn holds(&self) -> &HashSet<String> {
+        &self.holds
     }
 
     /// Whether anyone's data is held.

@@ -3,13 +3,14 @@
 //! Who asks is what the certificate says and nothing else; the directory is asked at each request,
 //! so a system that is taken out of it is out at its next request.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::HeaderMap;
 use loket_sdk::identity::PeerCertificate;
 use loket_sdk::ids::{MallId, MemberId, SystemId};
 use loket_sdk::message::MEMBER_HEADER;
-use rustls::pki_types::CertificateDer;
+use loket_sdk::tls::{PeerFault, PeerVerifier};
+use rustls::pki_types::{CertificateDer, UnixTime};
 
 use crate::audit::hex;
 use crate::directory::{Directory, MemberIndex, System};
@@ -39,6 +40,56 @@ impl Peer {
             chain: chain.iter().map(|der| der.clone().into_owned()).collect(),
             vetted: AtomicU64::new(0),
         }
+    }
+}
+
+/// The anchors and revocation lists that count now.
+///
+/// A handshake checks a chain once, and its connection may outlive the lists that it was checked
+/// against. Each reload is a new generation, in which a connection's next request checks the chain
+/// again. That a list runs out between reloads is seen by new handshakes and not by open
+/// connections.
+#[derive(Debug, Default)]
+pub struct Trust {
+    generation: u64,
+    verifier: Option<PeerVerifier>,
+}
+
+impl Trust {
+    /// What handshakes with this verifier go by. Generations begin at 0.
+    #[must_use]
+    pub fn new(verifier: PeerVerifier, generation: u64) -> Self {
+        Self {
+            generation,
+            verifier: Some(verifier),
+        }
+    }
+
+    /// Counts reloads.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Checks a peer's chain again if that wasn't done in this generation.
+    ///
+    /// # Errors
+    /// [`Refusal::NotEnrolled`] when a handshake would fail now.
+    pub fn vet(&self, peer: &Peer, now: UnixTime) -> Result<(), Refusal> {
+        let vetted = peer.vetted.load(Ordering::Relaxed);
+        let Some(verifier) = self.verifier.as_ref().filter(|_| vetted < self.generation) else {
+            return Ok(());
+        };
+        let why = match verifier.verify(&peer.chain, now) {
+            Ok(()) => {
+                peer.vetted.fetch_max(self.generation, Ordering::Relaxed);
+                return Ok(());
+            }
+            Err(PeerFault::Revoked) => NotEnrolled::Revoked,
+            Err(PeerFault::OutOfValidity) => NotEnrolled::OutOfValidity,
+            Err(_) => NotEnrolled::Untrusted,
+        };
+        Err(Refusal::NotEnrolled(why))
     }
 }
 

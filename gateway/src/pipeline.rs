@@ -20,6 +20,7 @@ use loket_sdk::ids::MemberId;
 use loket_sdk::message::Answer;
 use loket_sdk::schema;
 use loket_sdk::trace::TraceContext;
+use rustls::pki_types::UnixTime;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -76,6 +77,18 @@ impl Gateway {
     /// What requests see from now on.
     pub fn swap(&self, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// What requests see now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// The generation of trust that requests go by; see [`identity::Trust`].
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.snapshot.load().trust.generation()
     }
 
     /// Where exchanges are recorded.
@@ -207,8 +220,9 @@ async fn handle(
             body.drain().await;
         }
     }
+    let ends = matches!(&outcome, Err(refusal) if refusal.ends_connection());
     let mut response = conclude(outcome, trail, patience).await;
-    if !is_clear && head.version < Version::HTTP_2 {
+    if ends || (!is_clear && head.version < Version::HTTP_2) {
         reply::last(&mut response);
     }
     if head.method == Method::HEAD {
@@ -324,7 +338,7 @@ fn decision<T, E>(outcome: &Result<T, E>) -> Decision {
     }
 }
 
-/// Identify, admit: what every operation goes through.
+/// Vet, identify, admit: what every operation goes through.
 fn enter(
     gateway: &Gateway,
     snapshot: &Snapshot,
@@ -339,6 +353,9 @@ fn enter(
     let certificate = peer.certificate.as_ref();
     let certificate = certificate.ok_or(Refusal::NotEnrolled(NotEnrolled::Unnamed))?;
     trail.certificate(identity::describe(certificate));
+    let since_epoch = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());
+    let moment = UnixTime::since_unix_epoch(since_epoch);
+    snapshot.trust.vet(peer, moment)?;
     let identified =
         identity::identify(certificate, headers, &snapshot.directory, now.as_second())?;
     trail.identified(&identified);

@@ -51,6 +51,11 @@ pub enum NotEnrolled {
     OutOfValidity,
     /// The certificate's names can't be read as an identity.
     Unnamed,
+    /// A certificate of the chain was revoked since the connection was made.
+    Revoked,
+    /// The chain leads to no anchor that is trusted since the last reload, or isn't covered by a
+    /// revocation list in force.
+    Untrusted,
 }
 
 /// How far over the agreed rate.
@@ -102,6 +107,12 @@ impl Refusal {
             Self::NotEnrolled(NotEnrolled::Unnamed) => {
                 "This certificate names no system: it needs one URI name of the form spiffe://trust-domain/member/system.".into()
             }
+            Self::NotEnrolled(NotEnrolled::Revoked) => {
+                "This certificate has been revoked. Connect with a new certificate from your authority.".into()
+            }
+            Self::NotEnrolled(NotEnrolled::Untrusted) => {
+                "This certificate isn't trusted any more. Connect with one from a current authority, or ask the operator of the gateway.".into()
+            }
             Self::IdentityContradicted => {
                 "A header names another member than the certificate. Leave the header out or name yourself.".into()
             }
@@ -132,6 +143,17 @@ impl Refusal {
         }
     }
 
+    /// Whether no request of this connection can be carried out, so that it ends.
+    #[must_use]
+    pub fn ends_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::NotEnrolled(
+                NotEnrolled::Revoked | NotEnrolled::Untrusted | NotEnrolled::OutOfValidity
+            )
+        )
+    }
+
     /// Whether it came before anything was asked, so that a caller can make any number of them.
     #[must_use]
     pub fn is_cheap(&self) -> bool {
@@ -149,6 +171,8 @@ impl Refusal {
             Self::NotEnrolled(NotEnrolled::UnknownSystem) => Some("unknown system"),
             Self::NotEnrolled(NotEnrolled::OutOfValidity) => Some("certificate out of validity"),
             Self::NotEnrolled(NotEnrolled::Unnamed) => Some("certificate names no system"),
+            Self::NotEnrolled(NotEnrolled::Revoked) => Some("certificate revoked"),
+            Self::NotEnrolled(NotEnrolled::Untrusted) => Some("certificate not trusted any more"),
             Self::Malformed(_)
             | Self::IdentityContradicted
             | Self::NothingGranted

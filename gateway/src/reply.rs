@@ -143,7 +143,8 @@ pub fn panicked(trace_id: &str) -> Response<Body> {
     problem(&Problem::new(Code::Internal, "", trace_id))
 }
 
-/// Ends an HTTP/1 connection with this response: what comes behind it can't be trusted.
+/// Ends the connection with this response: what comes behind it can't be trusted. The listener
+/// does for HTTP/2, which has no such header, what the header says.
 pub fn last(response: &mut Response<Body>) {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);

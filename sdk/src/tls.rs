@@ -81,6 +81,8 @@ pub enum TlsError {
 }
 
 /// Both sides of a mutual TLS connection: who we are and whom we trust.
+///
+/// Equal are those with the same certificates, anchors and lists; a certificate has one key.
 #[derive(Debug, Clone)]
 pub struct MutualTls {
     certified: Arc<CertifiedKey>,
@@ -156,6 +158,12 @@ impl MutualTls {
         Ok(PeerVerifier::new(Arc::new(strict)))
     }
 
+    /// Whether both trust the same anchors and heed the same lists.
+    #[must_use]
+    pub fn has_same_trust(&self, other: &Self) -> bool {
+        self.trust == other.trust
+    }
+
     /// The first moment at which a revocation list must have been replaced, in seconds since the
     /// Unix epoch; none without lists. From then on, peers of its issuer are refused.
     #[must_use]
@@ -204,6 +212,12 @@ impl MutualTls {
             )));
         config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
         Ok(config)
+    }
+}
+
+impl PartialEq for MutualTls {
+    fn eq(&self, other: &Self) -> bool {
+        self.certified.cert == other.certified.cert && self.has_same_trust(other)
     }
 }
 

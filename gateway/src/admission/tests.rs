@@ -205,3 +205,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_next_snapshot_goes_on_where_this_one_is() {
+    let (first, directory) = admission(&[Some(2)], 1, 2);
+    let now = at("2026-11-24T03:30:00Z");
+    let ask = |admission: &Admission| admission.admit(fixture::identified(&directory, "bapenda"));
+    assert!(ask(&first).is_ok());
+    assert!(first.draw(&[0], now).is_ok());
+
+    let same = first.succeeded_by(&directory);
+    assert!(ask(&same).is_ok());
+    assert!(ask(&same).is_err(), "the burst of two is used up");
+    assert!(same.draw(&[0], now).is_ok());
+    assert!(same.draw(&[0], now).is_err());
+    // Whoever still sees the first draws from the same.
+    assert!(first.draw(&[0], now).is_err());
+
+    // Gone and back again, with a higher quota and another rate.
+    let (_, other) = admission(&[], 1, 3);
+    let (_, back) = admission(&[Some(3)], 1, 3);
+    let back = same.succeeded_by(&other).succeeded_by(&back);
+    assert!(back.draw(&[0], now).is_ok());
+    assert!(back.draw(&[0], now).is_err());
+    assert!(ask(&back).is_ok());
+}

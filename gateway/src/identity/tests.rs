@@ -132,3 +132,51 @@ fn a_stranger_is_described_for_the_log() {
     peer.spiffe = None;
     assert_eq!(describe(&peer), format!("sha256:{}", "07".repeat(32)));
 }
+
+#[test]
+fn a_chain_is_vetted_once_in_each_generation() {
+    use loket_sdk::testing::Ca;
+
+    let ca = Ca::new("loket.example");
+    let (good, bad) = (ca.system("bapenda", "counter"), ca.system("bpn", "counter"));
+    let peer = |leaf: &loket_sdk::testing::Leaf| {
+        let tls = leaf.mutual_tls();
+        Peer::of(Some(&[tls.end_entity().unwrap().clone()]))
+    };
+    let (good, revoked) = (peer(&good), (peer(&bad), ca.crl(&[&bad])));
+    let trust = |list: &str, generation| {
+        let tls = ca.mutual_tls(&bad, Some(list));
+        Trust::new(tls.client_verifier().unwrap(), generation)
+    };
+    let (bad, list) = revoked;
+    let now = UnixTime::now();
+    let out = |why| Err(Refusal::NotEnrolled(why));
+    // The handshake was the check of its generation.
+    assert_eq!(trust(&list, 0).vet(&bad, now), Ok(()));
+    let next = trust(&list, 1);
+    assert_eq!(next.vet(&good, now), Ok(()));
+    assert_eq!(next.vet(&bad, now), out(NotEnrolled::Revoked));
+    assert_eq!(next.vet(&bad, now), out(NotEnrolled::Revoked));
+    assert_eq!(good.vetted.load(Ordering::Relaxed), 1);
+    // A request that still sees an earlier generation takes nothing back.
+    let expired = ca.crl_expired();
+    assert_eq!(trust(&expired, 1).vet(&good, now), Ok(()));
+    assert_eq!(
+        trust(&expired, 2).vet(&good, now),
+        out(NotEnrolled::Untrusted)
+    );
+    let later = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1 << 40));
+    assert_eq!(
+        trust(&list, 3).vet(&good, later),
+        out(NotEnrolled::OutOfValidity)
+    );
+    let stranger = peer(&Ca::new("loket.example").system("bapenda", "counter"));
+    assert_eq!(
+        trust(&list, 1).vet(&stranger, now),
+        out(NotEnrolled::Untrusted)
+    );
+    assert_eq!(
+        trust(&list, 1).vet(&Peer::default(), now),
+        out(NotEnrolled::Untrusted)
+    );
+}

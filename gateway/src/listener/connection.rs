@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -49,6 +50,8 @@ impl House {
         mut phase: watch::Receiver<Phase>,
     ) {
         let life = Arc::new(Life::new());
+        // Before the handshake takes its TLS, which is then of this generation or a later one.
+        let generation = self.gateway.generation();
         // Boxed: what the handshake needs is given back before the connection is served.
         let handshake = Box::pin(self.shake_hands(stream, address, life.clone()));
         let tls = tokio::select! {
@@ -56,7 +59,10 @@ impl House {
             _ = phase.wait_for(|phase| *phase == Phase::Cut) => None,
         };
         let Some(tls) = tls else { return };
-        let peer = Arc::new(Peer::of(tls.get_ref().1.peer_certificates()));
+        let peer = Arc::new(Peer {
+            vetted: AtomicU64::new(generation),
+            ..Peer::of(tls.get_ref().1.peer_certificates())
+        });
         let member = self.gateway.member(&peer);
         let _seat = match self.seats.sit(visitor, member.clone()) {
             Ok(seat) => seat,
@@ -150,6 +156,7 @@ impl House {
                     Phase::Draining => Due::Tell(Ending::Drained),
                     Phase::Cut => Due::Leave(Ending::Drained),
                 },
+                () = life.dismissed(), if told.is_none() => Due::Tell(Ending::Dismissed),
                 () = alarm.as_mut() => span.due(life, told, Instant::now()),
             };
             let next = match due {

@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Response;
+use http::{Response, header};
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::telemetry::Ending;
@@ -20,6 +21,7 @@ pub(super) struct Life {
     /// Milliseconds after `born`.
     used: AtomicU64,
     ending: OnceLock<Ending>,
+    dismissed: Notify,
 }
 
 /// A request is under way until this drops.
@@ -38,6 +40,7 @@ impl Life {
             under_way: AtomicUsize::new(0),
             used: AtomicU64::new(0),
             ending: OnceLock::new(),
+            dismissed: Notify::new(),
         }
     }
 
@@ -47,7 +50,19 @@ impl Life {
         answer: impl Future<Output = Result<Response<B>, E>>,
     ) -> Result<Response<Leaving<B>>, E> {
         let _under_way = self.begin();
-        Ok(answer.await?.map(|body| Leaving { body, _under_way }))
+        let mut answer = answer.await?;
+        // HTTP/1 could do this by itself; for HTTP/2 the header means nothing and isn't sent.
+        if let header::Entry::Occupied(last) = answer.headers_mut().entry(header::CONNECTION) {
+            if last.get() == "close" {
+                _under_way.0.dismissed.notify_one();
+            }
+        }
+        Ok(answer.map(|body| Leaving { body, _under_way }))
+    }
+
+    /// Waits for an answer that is the connection's last.
+    pub(super) async fn dismissed(&self) {
+        self.dismissed.notified().await;
     }
 
     fn begin(self: Arc<Self>) -> UnderWay {

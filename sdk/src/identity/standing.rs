@@ -9,7 +9,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 use super::IdentityError;
 
 /// What a certificate lets its key do in a chain.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// The subject, for people.
     pub(crate) subject: String,
@@ -24,7 +24,7 @@ pub(crate) struct Standing {
     usage: Option<Usage>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Usage {
     signs: bool,
     certifies: bool,

@@ -144,6 +144,14 @@ impl Trust {
     }
 }
 
+impl PartialEq for Trust {
+    fn eq(&self, other: &Self) -> bool {
+        self.roots.roots == other.roots.roots
+            && self.standings == other.standings
+            && self.lists == other.lists
+    }
+}
+
 fn check(anchor: &Standing, now: i64) -> Result<(), TlsError> {
     let fault = if !anchor.is_ca {
         AnchorFault::NotAnAuthority

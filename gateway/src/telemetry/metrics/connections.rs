@@ -46,6 +46,8 @@ pub enum Ending {
     SlowReader,
     /// What came wasn't HTTP as agreed.
     Malformed,
+    /// A request showed that no other of the peer's can be answered.
+    Dismissed,
 }
 
 /// Why a request found no place.
@@ -79,6 +81,7 @@ impl Ending {
             Self::SlowHead => "slow_head",
             Self::SlowReader => "slow_reader",
             Self::Malformed => "malformed",
+            Self::Dismissed => "dismissed",
         }
     }
 }
