@@ -1,4 +1,4 @@
-//! The operators' listener: health, metrics, drain.
+//! The operators' listener: health, metrics, drain, reload.
 //!
 //! In come probes, scrapes and an operator's commands, from loopback unless configured otherwise;
 //! out go short texts. Refused: whatever a browser sends across origins, and unknown paths.
@@ -14,7 +14,10 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
+
+use crate::reload::{Changes, Refused};
 
 /// How long connections may go on once the listener should end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -46,6 +49,8 @@ pub struct AdminState {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Starts the drain; a second call does no harm.
     pub drain: Arc<dyn Fn() + Send + Sync>,
+    /// Reads the configuration again.
+    pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<Changes, Refused>> + Send + Sync>,
 }
 
 /// The routes of the admin listener.
@@ -57,6 +62,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/startupz", get(startupz))
         .route("/metrics", get(metrics))
         .route("/drain", post(drain))
+        .route("/reload", post(reload))
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
         .with_state(state)
@@ -168,14 +174,41 @@ async fn metrics(State(state): State<AdminState>) -> Response {
 }
 
 async fn drain(State(state): State<AdminState>, headers: HeaderMap) -> Response {
-    // Command-line tools send no Origin, while any page in an operator's browser could post here.
-    if headers.contains_key(header::ORIGIN) {
+    if is_from_browser(&headers) {
         let detail = "Drain from the command line, not from a browser.";
         return problem(StatusCode::FORBIDDEN, "from_browser", detail);
     }
     state.readiness.draining.store(true, Ordering::Release);
     (state.drain)();
     text(StatusCode::ACCEPTED, "draining\n".to_owned())
+}
+
+async fn reload(State(state): State<AdminState>, headers: HeaderMap) -> Response {
+    if is_from_browser(&headers) {
+        let detail = "Reload from the command line, not from a browser.";
+        return problem(StatusCode::FORBIDDEN, "from_browser", detail);
+    }
+    let refused = match (state.reload)().await {
+        Ok(changes) => return json(StatusCode::OK, "application/json", &changes),
+        Err(refused) => refused,
+    };
+    let (status, code) = match &refused {
+        Refused::Wrong(_) | Refused::Tls(_) => (StatusCode::UNPROCESSABLE_ENTITY, "config_wrong"),
+        Refused::NeedsRestart(_) => (StatusCode::CONFLICT, "needs_restart"),
+        Refused::Stopping => (StatusCode::CONFLICT, "draining"),
+        Refused::NoSource => (StatusCode::CONFLICT, "no_config_file"),
+        Refused::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    };
+    let mut document = document(status, code, &refused.to_string());
+    if let Refused::Wrong(errors) = &refused {
+        document["findings"] = serde_json::json!(errors.errors);
+    }
+    json(status, "application/problem+json", &document)
+}
+
+/// Command-line tools send no Origin, while any page in an operator's browser could post here.
+fn is_from_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN)
 }
 
 async fn nothing_here() -> Response {
@@ -196,9 +229,14 @@ fn text(status: StatusCode, body: String) -> Response {
     (status, headers, body).into_response()
 }
 
-/// RFC 9457 with the gateway's members; there are no traces here to name.
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let body = serde_json::json!({
+    let document = document(status, code, detail);
+    json(status, "application/problem+json", &document)
+}
+
+/// RFC 9457 with the gateway's members; there are no traces here to name.
+fn document(status: StatusCode, code: &str, detail: &str) -> serde_json::Value {
+    serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
@@ -206,9 +244,16 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
         "code": code,
         "fault": "caller",
         "retryable": false,
-    });
-    let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-    (status, kind, body.to_string()).into_response()
+    })
+}
+
+fn json(status: StatusCode, kind: &'static str, document: &impl serde::Serialize) -> Response {
+    let body = serde_json::to_string(document).unwrap_or_default();
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, body).into_response()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub(crate) mod directory;
 pub(crate) mod document;
 pub(crate) mod explain;
 pub mod file;
+pub mod files;
 pub mod finding;
 pub(crate) mod listener;
 pub(crate) mod material;
@@ -56,6 +57,8 @@ pub struct Config {
     pub telemetry: telemetry::Settings,
     /// How the gateway stops.
     pub drain: Drain,
+    /// When it is read again.
+    pub reload: Reload,
     /// Members, sources and grants.
     pub directory: Directory,
     /// What may run, and deserves a look: certificates about to end, grants out of force.
@@ -63,7 +66,7 @@ pub struct Config {
 }
 
 /// The public listener.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Where it listens.
     pub address: SocketAddr,
@@ -113,7 +116,7 @@ impl Listener {
 }
 
 /// How much and how long.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Requests at once; more are shed.
     pub max_requests: usize,
@@ -199,7 +202,7 @@ pub struct DeadlineOrder {
 }
 
 /// The audit log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditSettings {
     /// Where its segments are written.
     pub directory: PathBuf,
@@ -210,12 +213,31 @@ pub struct AuditSettings {
 }
 
 /// How the gateway stops.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain {
     /// Between "not ready" and the last accepted connection: balancers need time to notice.
     pub delay: Duration,
     /// How long requests under way may still take.
     pub grace: Duration,
+}
+
+/// When the configuration is read again, besides SIGHUP and `POST /reload`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether files are watched.
+    pub watch: bool,
+    /// How often they are looked at.
+    pub interval: Duration,
+}
+
+impl Default for Reload {
+    /// Every five seconds.
+    fn default() -> Self {
+        Self {
+            watch: true,
+            interval: Duration::from_secs(5),
+        }
+    }
 }
 
 impl Config {

@@ -55,6 +55,10 @@ pub mod pipeline;
 
 pub mod listener;
 
+pub mod supervisor;
+
+pub mod reload;
+
 pub mod admin;
 
 pub mod service;

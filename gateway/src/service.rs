@@ -8,7 +8,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use loket_sdk::identity::PeerCertificate;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,9 +17,12 @@ use crate::audit::Audit;
 use crate::audit::log::{Log, OpenError, Options};
 use crate::config::{Config, Drain};
 use crate::directory::Directory;
+use crate::identity::Trust;
 use crate::listener::Listener;
 use crate::pipeline::Gateway;
+use crate::reload::{self, InForce, Reloader};
 use crate::snapshot::Snapshot;
+use crate::supervisor::{self, Sockets};
 use crate::telemetry::Telemetry;
 
 /// How long requests that were cut may take to be recorded.
@@ -52,6 +54,8 @@ pub struct Service {
     admin: TcpListener,
     gateway: Arc<Gateway>,
     readiness: Arc<Readiness>,
+    reloader: Arc<Reloader>,
+    status: String,
     drain: Drain,
     stop: watch::Sender<bool>,
 }
@@ -62,21 +66,23 @@ impl Service {
     /// # Errors
     /// When one of these can't be done; nothing is left running then.
     pub async fn bind(config: Config, telemetry: Telemetry) -> Result<Self, StartError> {
+        Self::bind_on(config, telemetry, Sockets::default()).await
+    }
+
+    /// As [`bind`](Self::bind), on the sockets that a service manager holds, where there are some.
+    ///
+    /// # Errors
+    /// When one of these can't be done; nothing is left running then.
+    pub async fn bind_on(
+        config: Config,
+        telemetry: Telemetry,
+        sockets: Sockets,
+    ) -> Result<Self, StartError> {
         let server_tls = Arc::new(ArcSwap::from_pointee(config.server_tls.server()?));
         let client_tls = Arc::new(config.client_tls.client()?);
-        for (tls, role) in [
-            (&config.server_tls, "server"),
-            (&config.client_tls, "client"),
-        ] {
-            let own = tls
-                .end_entity()
-                .and_then(|der| PeerCertificate::from_der(der).ok());
-            if let Some(own) = own {
-                telemetry
-                    .metrics()
-                    .cert_not_after(&own.subject, role, own.not_after);
-            }
-        }
+        let trust = Trust::new(config.server_tls.client_verifier()?, 0);
+        let in_force = InForce::new(&config, client_tls.clone());
+        reload::note_certificates(&telemetry, &config.server_tls, &config.client_tls);
         let now = Timestamp::now();
         let mut asked = Asked::today(&config.directory, &config.time_zone, now);
         let options = Options {
@@ -94,18 +100,26 @@ impl Service {
                 "an unfinished audit entry was cut off"
             );
         }
-        let snapshot = Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry);
+        let snapshot = Snapshot {
+            trust,
+            ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)
+        };
         asked.recount(&snapshot);
         let audit = Audit::new(log, config.audit.subject_key.expose());
         let gateway = Gateway::new(snapshot, audit, telemetry, config.limits);
+        let public = socket(sockets.public, config.listener.address).await?;
+        let admin = socket(sockets.admin, config.admin).await?;
+        let (address, admin_address) = (config.listener.address, config.admin);
         let bound = |address| move |source| StartError::Bind { address, source };
-        let address = config.listener.address;
-        let listener = Listener::bind(config.listener, server_tls, gateway.clone())
-            .await
+        let tls = server_tls.clone();
+        let listener = Listener::from_std(public, config.listener, tls, gateway.clone())
             .map_err(bound(address))?;
-        let admin = TcpListener::bind(config.admin)
-            .await
-            .map_err(bound(config.admin))?;
+        let admin = TcpListener::from_std(admin).map_err(bound(admin_address))?;
+        let status = match listener.local_addr() {
+            Ok(address) => format!("serving on {address}"),
+            Err(_) => "serving".to_owned(),
+        };
+        let reloader = Reloader::new(gateway.clone(), server_tls, in_force, status.clone());
         let readiness = Arc::new(readiness(&gateway));
         let (stop, _) = watch::channel(false);
         Ok(Self {
@@ -113,6 +127,8 @@ impl Service {
             admin,
             gateway,
             readiness,
+            reloader,
+            status,
             drain: config.drain,
             stop,
         })
@@ -140,6 +156,12 @@ impl Service {
         &self.gateway
     }
 
+    /// What reads the configuration again, once it knows from where.
+    #[must_use]
+    pub fn reloader(&self) -> &Arc<Reloader> {
+        &self.reloader
+    }
+
     /// Serves until `shutdown` is done or `POST /drain` came. Then: not ready; a pause in which
     /// balancers notice and requests are still served; no new connections, and a bounded wait for
     /// what runs; the audit log and the telemetry written out.
@@ -149,6 +171,8 @@ impl Service {
             admin,
             gateway,
             readiness,
+            reloader,
+            status,
             drain,
             stop,
         } = self;
@@ -165,6 +189,10 @@ impl Service {
                     stop.send_replace(true);
                 })
             },
+            reload: Arc::new(move || {
+                let reloader = reloader.clone();
+                Box::pin(async move { reloader.reload().await })
+            }),
         };
         let mut stopping = stop.subscribe();
         let (ended, mut end) = watch::channel(false);
@@ -174,12 +202,15 @@ impl Service {
         }));
         readiness.started.store(true, Ordering::Relaxed);
         tracing::info!("ready");
+        supervisor::ready(&status);
+        let alive = tokio::spawn(supervisor::watchdog());
         let told = async {
             tokio::select! {
                 () = shutdown => {}
                 _ = stopping.wait_for(|stop| *stop) => {}
             }
             readiness.draining.store(true, Ordering::Relaxed);
+            supervisor::stopping("draining");
             tracing::info!(
                 loket.delay_ms = drain.delay.as_millis() as u64,
                 loket.grace_ms = drain.grace.as_millis() as u64,
@@ -196,8 +227,35 @@ impl Service {
         // Whatever became of the admin listener, the process ends.
         let _ = admin.await;
         gateway.telemetry().shutdown().await;
+        alive.abort();
         tracing::info!("stopped");
     }
+}
+
+/// A socket that listens: the one that was handed over, wherever it is bound, or one at `address`.
+async fn socket(
+    handed: Option<std::net::TcpListener>,
+    address: SocketAddr,
+) -> Result<std::net::TcpListener, StartError> {
+    let socket = match handed {
+        Some(socket) => {
+            let actual = socket.local_addr().ok();
+            if actual != Some(address) {
+                tracing::warn!(
+                    loket.configured = %address,
+                    server.address = actual.map(|actual| actual.to_string()).unwrap_or_default(),
+                    "the service manager's socket isn't at the configured address, and is used"
+                );
+            }
+            Ok(socket)
+        }
+        None => TcpListener::bind(address)
+            .await
+            .and_then(TcpListener::into_std),
+    };
+    socket
+        .and_then(|socket| socket.set_nonblocking(true).map(|()| socket))
+        .map_err(|source| StartError::Bind { address, source })
 }
 
 fn readiness(gateway: &Arc<Gateway>) -> Readiness {

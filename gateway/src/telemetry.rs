@@ -36,7 +36,8 @@ use opentelemetry_sdk::trace::{
 pub use self::error_type::ErrorType;
 pub use self::logs::{init_logs, subscriber};
 pub use self::metrics::{
-    BreakerState, Decision, Ending, Handshaking, InFlight, Metrics, Open, RateScope, Refused, Shed,
+    BreakerState, Decision, Ending, Handshaking, InFlight, Metrics, Open, RateScope, Refused,
+    Reloaded, Shed,
 };
 pub use self::spans::{ClientSpan, RoomSpan, ServerSpan, SpanHandle};
 
@@ -57,7 +58,7 @@ pub enum LogFormat {
 }
 
 /// What telemetry needs to know of the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Tells this process from its siblings.
     pub service_instance_id: String,

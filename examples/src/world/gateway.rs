@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::tz::TimeZone;
-use loket_gateway::config::{AuditSettings, Config, Deadlines, Drain, Limits, Listener};
+use loket_gateway::config::{AuditSettings, Config, Deadlines, Drain, Limits, Listener, Reload};
 use loket_gateway::directory::Parts;
 use loket_gateway::service::Service;
 use loket_gateway::telemetry::{self, Telemetry};
@@ -94,6 +94,7 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
             delay: Duration::ZERO,
             grace: Duration::from_secs(2),
         },
+        reload: Reload::default(),
         directory: super::directory(parts)?,
         warnings: Vec::new(),
     })

@@ -13,6 +13,7 @@ struct Running {
     draining: Arc<AtomicBool>,
     audit_writable: Arc<AtomicBool>,
     drains: Arc<AtomicUsize>,
+    outcomes: tokio::sync::mpsc::UnboundedSender<Result<Changes, Refused>>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<io::Result<()>>,
 }
@@ -22,6 +23,8 @@ async fn run() -> Running {
     let draining = Arc::new(AtomicBool::new(false));
     let audit_writable = Arc::new(AtomicBool::new(true));
     let drains = Arc::new(AtomicUsize::new(0));
+    let (outcomes, next) = tokio::sync::mpsc::unbounded_channel();
+    let next = Arc::new(tokio::sync::Mutex::new(next));
     let (writable, drained) = (Arc::clone(&audit_writable), Arc::clone(&drains));
     let audit: Check = Box::new(move || match writable.load(Ordering::Relaxed) {
         true => Ok(()),
@@ -36,6 +39,10 @@ async fn run() -> Running {
         metrics: Arc::new(|| "# TYPE up gauge\nup 1\n".to_owned()),
         drain: Arc::new(move || {
             drained.fetch_add(1, Ordering::Relaxed);
+        }),
+        reload: Arc::new(move || {
+            let next = next.clone();
+            Box::pin(async move { next.lock().await.recv().await.unwrap() })
         }),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -56,6 +63,7 @@ async fn run() -> Running {
         draining,
         audit_writable,
         drains,
+        outcomes,
         stop,
         served,
     }
@@ -170,4 +178,43 @@ async fn a_half_sent_request_does_not_hold_the_server() {
     admin.brief("GET /livez").await;
     admin.stop.send(()).unwrap();
     admin.served.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn reload_is_a_post_from_no_browser() {
+    let admin = run().await;
+    let answer = admin.ask("GET /reload", "").await;
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    let from_page = "origin: http://evil.example\r\ncontent-length: 0\r\n";
+    let answer = admin.ask("POST /reload", from_page).await;
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+
+    let changes = Changes {
+        holds: true,
+        ..Changes::default()
+    };
+    let cases = [
+        (Ok(changes), "200", "\"holds\":true"),
+        (Err(Refused::Stopping), "409", "\"code\":\"draining\""),
+        (Err(Refused::NoSource), "409", "\"code\":\"no_config_file\""),
+        (
+            Err(Refused::NeedsRestart(vec!["[audit]"])),
+            "409",
+            "[audit] changed",
+        ),
+        (Err(Refused::Panicked), "500", "\"code\":\"internal\""),
+        (
+            Err(Refused::Wrong(Default::default())),
+            "422",
+            "\"findings\":[]",
+        ),
+    ];
+    for (outcome, status, said) in cases {
+        admin.outcomes.send(outcome).unwrap();
+        let answer = admin.brief("POST /reload").await;
+        assert!(
+            answer.starts_with(status) && answer.contains(said),
+            "{answer}"
+        );
+    }
 }

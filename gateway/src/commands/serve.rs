@@ -1,15 +1,19 @@
-//! `loket serve`: the gateway as a service, until SIGTERM or SIGINT.
+//! `loket serve`: the gateway as a service, until SIGTERM or SIGINT. SIGHUP reads what is configured
+//! again.
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit::log::OpenError;
 use crate::config::{Config, ConfigErrors};
+use crate::reload::{Reloader, Watch};
 use crate::service::{Service, StartError};
+use crate::supervisor::Sockets;
 use crate::telemetry::{self, Telemetry};
 
 /// Exit code: the audit log has been changed.
@@ -19,7 +23,8 @@ const WRONG: u8 = 3;
 
 /// Runs the gateway until it is told to stop.
 ///
-/// SIGTERM and SIGINT drain it; a second one ends it at once.
+/// SIGTERM and SIGINT drain it; a second one ends it at once. SIGHUP reads the configuration again,
+/// and so does a change of a file that it names.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// Configuration file
@@ -32,11 +37,13 @@ pub struct Args {
 /// # Errors
 /// When the gateway can't start.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let sockets = Sockets::inherited().context("the service manager's sockets can't be used")?;
+    let watch = Watch::of(&args.config);
     let config = match Config::load(&args.config) {
         Ok(config) => config,
         Err(errors) => return refuse(&errors, out),
     };
-    let settings = config.telemetry.clone();
+    let (settings, reload) = (config.telemetry.clone(), config.reload);
     telemetry::init_logs(&settings, std::io::stdout).context("logs can't be written")?;
     // A panic's message can quote a value; where it happened is enough.
     std::panic::set_hook(Box::new(|panic| {
@@ -54,8 +61,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         let telemetry = Telemetry::new(&settings, env!("CARGO_PKG_VERSION"))
             .context("telemetry can't start")?;
         let mut terminate = signal(SignalKind::terminate())?;
+        let hangup = signal(SignalKind::hangup())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let service = match Service::bind(config, telemetry).await {
+        let service = match Service::bind_on(config, telemetry, sockets).await {
             Err(StartError::Audit(broken @ OpenError::Broken { .. })) => {
                 tracing::error!(loket.cause = %broken, "the audit log is broken");
                 return Ok(BROKEN);
@@ -67,7 +75,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
             loket.admin.address = %service.admin_address()?,
             "listening"
         );
-        tokio::spawn(hangups());
+        let reloader = service.reloader().clone();
+        let path = args.config.clone();
+        reloader.read_from(Arc::new(move || Config::load(&path)));
+        if reload.watch {
+            tokio::spawn(watch.run(reloader.clone(), reload.interval));
+        }
+        tokio::spawn(hangups(hangup, reloader));
         let (told, tell) = tokio::sync::oneshot::channel::<()>();
         let second = async move {
             tokio::select! {
@@ -88,13 +102,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     })
 }
 
-/// SIGHUP would end a process that doesn't expect it.
-async fn hangups() {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        return;
-    };
+async fn hangups(mut hangup: Signal, reloader: Arc<Reloader>) {
     while hangup.recv().await.is_some() {
-        tracing::warn!("SIGHUP does nothing: what is configured is read at the start");
+        // What became of it is logged and counted.
+        let _ = reloader.reload().await;
     }
 }
 

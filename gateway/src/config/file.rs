@@ -110,6 +110,14 @@ pub(crate) struct Drain {
     pub(crate) grace: Option<String>,
 }
 
+/// `[reload]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reload {
+    pub(crate) watch: Option<bool>,
+    pub(crate) interval: Option<String>,
+}
+
 /// `[[members]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

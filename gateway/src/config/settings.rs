@@ -16,8 +16,8 @@ use super::document::{Document, Keys, Report, Section};
 use super::material::{self, Side};
 use super::value::{ANY, SOME, address, duration, number};
 use super::{
-    AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, directory, file,
-    listener, warnings,
+    AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload, directory,
+    file, listener, warnings,
 };
 
 pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, ConfigErrors> {
@@ -56,6 +56,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
         .optional("telemetry", out)
         .map(|s| observed(s, out));
     let drain = document.optional("drain", out).map(|s| drain(&s, out));
+    let reload = document.optional("reload", out).map(|s| reload(&s, out));
     let holds = document.string("holds_file", out);
     let holds = holds
         .map(|section| material::holds(&section, base, out))
@@ -71,7 +72,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
         warnings::of_directory(directory, &entries, zone.to_datetime(now).date(), out);
     }
     match (
-        gateway, listener, server_tls, client_tls, admin, limits, audit, telemetry, drain,
+        gateway, listener, server_tls, client_tls, admin, limits, audit, telemetry, drain, reload,
         directory,
     ) {
         (
@@ -84,6 +85,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
             Some(audit),
             Some(telemetry),
             Some(drain),
+            Some(reload),
             Some(directory),
         ) if !report.has_errors() => Ok(Config {
             trust_domain,
@@ -96,6 +98,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
             audit,
             telemetry,
             drain,
+            reload,
             directory,
             warnings: report.into_warnings(),
         }),
@@ -300,6 +303,17 @@ fn drain(section: &Section<file::Drain>, out: &mut Report) -> Drain {
     Drain {
         delay: time("delay", &raw.delay, 5),
         grace: time("grace", &raw.grace, 25),
+    }
+}
+
+fn reload(section: &Section<file::Reload>, out: &mut Report) -> Reload {
+    let (raw, at) = (&section.raw, &section.at);
+    let default = Reload::default();
+    let text = raw.interval.as_deref();
+    let range = Duration::from_millis(10)..=*SOME.end();
+    Reload {
+        watch: raw.watch.unwrap_or(default.watch),
+        interval: duration(at, "interval", text, default.interval, range, out),
     }
 }
 

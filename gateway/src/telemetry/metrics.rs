@@ -7,6 +7,7 @@
 mod connections;
 mod instruments;
 mod labels;
+mod reloads;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,6 +19,7 @@ pub use self::connections::{Ending, Handshaking, Open, Refused, Shed};
 use self::instruments::Instruments;
 pub use self::labels::{BreakerState, Decision, RateScope};
 pub(super) use self::labels::{ClientLabels, ServerLabels};
+pub use self::reloads::Reloaded;
 use super::names as name;
 
 /// A handle on all instruments; cloning it costs one counter.

@@ -53,6 +53,7 @@ pub(super) const SCHEMA: &str = "schema";
 pub(super) const SCOPE: &str = "scope";
 pub(super) const STATE: &str = "state";
 pub(super) const SUBJECT: &str = "subject";
+pub(super) const RELOAD_RESULT: &str = "result";
 pub(super) const TLS_RESULT: &str = "result";
 pub(super) const VERSION: &str = "version";
 
@@ -82,4 +83,7 @@ pub(super) const CONNECTIONS_ENDED: &str = "loket.connections.ended";
 pub(super) const ACCEPT_FAILURES: &str = "loket.accept.failures";
 pub(super) const REQUESTS_SHED: &str = "loket.requests.shed";
 pub(super) const TLS_CERT_NOT_AFTER: &str = "loket.tls.cert.not_after";
+pub(super) const CONFIG_RELOADS: &str = "loket.config.reloads";
+pub(super) const CONFIG_LAST_RELOAD_SUCCESS: &str = "loket.config.last_reload.success";
+pub(super) const CONFIG_LAST_RELOAD_TIME: &str = "loket.config.last_reload.time";
 pub(super) const BUILD_INFO: &str = "loket.build.info";

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use loket_gateway::config::{AuditSettings, Config, Deadlines, Drain, Limits, Listener};
+use loket_gateway::config::{AuditSettings, Config, Deadlines, Drain, Limits, Listener, Reload};
 use loket_gateway::directory::{Directory, Grant, Member, Parts, Rate, Source, System};
 use loket_gateway::telemetry;
 use loket_sdk::ids::{AgencyId, MemberId, SystemId};
@@ -263,6 +263,7 @@ impl TownBuilder {
                 log_level: "trace".to_owned(),
             },
             drain: self.drain,
+            reload: Reload::default(),
             directory: Directory::new(parts).expect("a directory"),
             warnings: Vec::new(),
         }

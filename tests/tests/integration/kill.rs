@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Builds the binary beside this one, if it isn't there already.
-fn loket() -> PathBuf {
+pub(crate) fn loket() -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().unwrap().parent().unwrap();
     let mut cargo = Command::new(env!("CARGO"));

@@ -20,5 +20,6 @@ mod outcomes;
 mod overload;
 mod privacy;
 mod problems;
+mod reload;
 mod streaming;
 mod telemetry;

@@ -4,6 +4,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 
 use super::connections::Connections;
+use super::reloads::Reloads;
 use crate::telemetry::names as name;
 
 /// The buckets that the semantic conventions advise, in seconds.
@@ -33,6 +34,7 @@ pub(super) struct Instruments {
     pub(super) audit_queue: Gauge<u64>,
     pub(super) audit_write_failures: Counter<u64>,
     pub(super) connections: Connections,
+    pub(super) reloads: Reloads,
     pub(super) tls_handshakes: Counter<u64>,
     pub(super) tls_cert_not_after: Gauge<i64>,
 }
@@ -113,6 +115,7 @@ impl Instruments {
                 "Writes to the audit log that failed.",
             ),
             connections: Connections::new(meter),
+            reloads: Reloads::new(meter),
             tls_handshakes: counter(name::TLS_HANDSHAKES, "TLS handshakes with callers."),
             tls_cert_not_after: meter
                 .i64_gauge(name::TLS_CERT_NOT_AFTER)

@@ -1,0 +1,71 @@
+//! What is counted of reloads.
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge, Meter};
+
+use super::{Metrics, unix_now};
+use crate::telemetry::names as name;
+
+#[derive(Debug)]
+pub(super) struct Reloads {
+    count: Counter<u64>,
+    success: Gauge<u64>,
+    time: Gauge<u64>,
+}
+
+/// What became of a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// It is in force.
+    Applied,
+    /// It is wrong, or needs a restart; the old one stays.
+    Refused,
+}
+
+impl Reloads {
+    pub(super) fn new(meter: &Meter) -> Self {
+        let gauge = |name, about| meter.u64_gauge(name).with_description(about);
+        Self {
+            count: meter
+                .u64_counter(name::CONFIG_RELOADS)
+                .with_description("Reloads of the configuration.")
+                .build(),
+            success: gauge(
+                name::CONFIG_LAST_RELOAD_SUCCESS,
+                "1 if what is configured is in force, 0 if the last reload was refused.",
+            )
+            .build(),
+            time: gauge(
+                name::CONFIG_LAST_RELOAD_TIME,
+                "When the configuration in force was loaded, in Unix time.",
+            )
+            .with_unit("s")
+            .build(),
+        }
+    }
+}
+
+impl Metrics {
+    /// The configuration that the process began with is in force.
+    pub fn config_loaded(&self) {
+        let reloads = &self.0.reloads;
+        reloads.success.record(1, &[]);
+        reloads.time.record(unix_now(), &[]);
+    }
+
+    /// A reload ended.
+    pub fn config_reloaded(&self, result: Reloaded) {
+        let word = match result {
+            Reloaded::Applied => "applied",
+            Reloaded::Refused => "refused",
+        };
+        let reloads = &self.0.reloads;
+        reloads
+            .count
+            .add(1, &[KeyValue::new(name::RELOAD_RESULT, word)]);
+        match result {
+            Reloaded::Applied => self.config_loaded(),
+            Reloaded::Refused => reloads.success.record(0, &[]),
+        }
+    }
+}
