@@ -103,12 +103,6 @@ fn audit_recorded(bencher: Bencher<'_, '_>) {
     metric(bencher, |metrics| metrics.audit_recorded("lookup"));
 }
 
-/// From two threads, as the gateway's workers do.
-#[divan::bench(threads = [1, 2])]
-fn audit_recorded_at_once(bencher: Bencher<'_, '_>) {
-    metric(bencher, |metrics| metrics.audit_recorded("lookup"));
-}
-
 /// The line that `Trail::responded` writes, formatted and thrown away.
 #[divan::bench]
 fn answered_line(bencher: Bencher<'_, '_>) {
