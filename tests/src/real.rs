@@ -17,7 +17,7 @@ mod site;
 pub use agency::AgencyProcess;
 pub use binary::{is_long, loket, skip};
 pub use callers::{Load, Saw, Seen};
-pub use disk::Disk;
+pub use disk::{Disk, Frozen};
 pub use figures::{Times, is_well, only, untouched};
 pub use gateway::Gateway;
 pub use hosts::Hosts;

@@ -63,22 +63,16 @@ impl Disk {
         fs::remove_file(self.filling()).expect("it was filled");
     }
 
-    /// Lets it hang: whatever is written waits.
+    /// Lets it hang: whatever is written waits, until what is answered is dropped. A process that
+    /// writes to it can't even be killed meanwhile.
     ///
     /// # Panics
     /// When it can't.
-    pub fn freeze(&self) {
+    #[must_use]
+    pub fn freeze(&self) -> Frozen {
         let path = self.path();
         run("fsfreeze", &["-f", &path.to_string_lossy()], "").expect("it freezes");
-    }
-
-    /// Lets it go on.
-    ///
-    /// # Panics
-    /// When it can't.
-    pub fn thaw(&self) {
-        let path = self.path();
-        run("fsfreeze", &["-u", &path.to_string_lossy()], "").expect("it thaws");
+        Frozen(path)
     }
 
     /// Mounts it anew, to read only or to write as well.
@@ -93,23 +87,7 @@ impl Disk {
             "",
         )
     }
-}
 
-/// Lets every file of a directory refuse to be written, those that are open too, or no longer.
-///
-/// # Errors
-/// When the file system doesn't know how.
-pub(super) fn refuse(directory: &Path, refuse: bool) -> Result<(), String> {
-    let files = fs::read_dir(directory).map_err(|error| error.to_string())?;
-    for file in files {
-        let path = file.map_err(|error| error.to_string())?.path();
-        let flag = if refuse { "+i" } else { "-i" };
-        run("chattr", &[flag, &path.to_string_lossy()], "")?;
-    }
-    Ok(())
-}
-
-impl Disk {
     /// Lets every file of this directory refuse to be written, those that are open too.
     ///
     /// # Panics
@@ -127,12 +105,34 @@ impl Disk {
     }
 }
 
+/// A disk that hangs, for as long as this lives.
+pub struct Frozen(PathBuf);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // The disk may be gone, and then nothing waits for it.
+        let _ = run("fsfreeze", &["-u", &self.0.to_string_lossy()], "");
+    }
+}
+
 impl Drop for Disk {
     fn drop(&mut self) {
+        // A process that is being killed may still be on it.
         let path = self.path();
-        let path = path.to_string_lossy();
-        // It isn't frozen, mostly, and a process that is being killed may still be on it.
-        let _ = run("fsfreeze", &["-u", &path], "");
-        let _ = run("umount", &["-l", &path], "");
+        let _ = run("umount", &["-l", &path.to_string_lossy()], "");
     }
+}
+
+/// Lets every file of a directory refuse to be written, those that are open too, or no longer.
+///
+/// # Errors
+/// When the file system doesn't know how.
+pub(super) fn refuse(directory: &Path, refuse: bool) -> Result<(), String> {
+    let files = fs::read_dir(directory).map_err(|error| error.to_string())?;
+    for file in files {
+        let path = file.map_err(|error| error.to_string())?.path();
+        let flag = if refuse { "+i" } else { "-i" };
+        run("chattr", &[flag, &path.to_string_lossy()], "")?;
+    }
+    Ok(())
 }

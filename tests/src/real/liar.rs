@@ -51,6 +51,7 @@ pub enum Lie {
 
 struct State {
     lie: Lie,
+    asked: usize,
     tls: Arc<ServerConfig>,
 }
 
@@ -73,6 +74,7 @@ impl Liar {
         let tls = server(&ca.system(register.agency, "registry"));
         let state = Arc::new(Mutex::new(State {
             lie: Lie::None,
+            asked: 0,
             tls,
         }));
         let changed = watch::Sender::new(());
@@ -101,6 +103,12 @@ impl Liar {
     #[must_use]
     pub fn register(&self) -> Register {
         self.register
+    }
+
+    /// How many questions it has read.
+    #[must_use]
+    pub fn asked(&self) -> usize {
+        self.state().asked
     }
 
     /// Does this with every question from now on. Connections stay.
@@ -167,7 +175,11 @@ async fn serve(stream: TcpStream, register: Register, state: Arc<Mutex<State>>) 
     loop {
         let question = read(&mut stream).await?;
         let answer = answer(register, &question);
-        let lie = state.lock().expect("no panic").lie;
+        let lie = {
+            let mut state = state.lock().expect("no panic");
+            state.asked += 1;
+            state.lie
+        };
         reply(&mut stream, lie, &answer).await?;
     }
 }
