@@ -15,7 +15,7 @@ mod registers;
 mod site;
 
 pub use agency::AgencyProcess;
-pub use binary::{is_long, loket, skip};
+pub use binary::{is_long, loket, report, skip};
 pub use callers::{Load, Saw, Seen};
 pub use disk::{Disk, Frozen};
 pub use figures::{Times, is_well, only, untouched};

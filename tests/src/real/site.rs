@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use loket_sdk::testing::{Ca, FakeAgency, FakeCounter};
-use serde_json::json;
 use tempfile::TempDir;
-use uuid::Uuid;
 
 use super::{AgencyProcess, BYSTANDERS, Gateway, Hosts, Ledger, Liar, Load, Register, Seen};
 use crate::Ask;
@@ -123,14 +121,11 @@ impl Site {
 
     /// One field of every register.
     pub fn ask(&self) -> Ask {
-        let ask = Ask::new(PURPOSE).with("/request_id", json!(Uuid::now_v7()));
-        let mut sources = self.sources.iter();
-        sources
-            .try_fold(ask, |ask, (register, _)| {
-                Some(ask.fields(register.record, &[register.field]))
-            })
-            .expect("an ask")
-            .within_ms(9_000)
+        let ask = Ask::new(PURPOSE).within_ms(9_000);
+        let sources = self.sources.iter();
+        sources.fold(ask, |ask, (register, _)| {
+            ask.fields(register.record, &[register.field])
+        })
     }
 
     /// Three callers that ask all the time, each a little after its last answer.

@@ -1,9 +1,11 @@
 //! The collector of spans and metrics: gone, and one that takes everything and says nothing.
 
+use std::time::{Duration, Instant};
+
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
-use loket_tests::real::{Site, untouched};
+use loket_tests::real::{Site, report, untouched};
 use loket_tests::town::eventually_within;
 
 use crate::collector::Collector;
@@ -62,7 +64,14 @@ async fn the_collector_hangs() {
     untouched("hanging collector", &before, &during);
     site.recorded(&load.end().await);
     // It ends all the same, and well.
+    let from = Instant::now();
     gateway.stop().await;
+    let took = from.elapsed();
+    report(&format!(
+        "hanging collector: stopped after {} ms",
+        took.as_millis()
+    ));
+    assert!(took < Duration::from_secs(25), "{took:?}");
     hanging.abort();
     site.close().await;
 }
