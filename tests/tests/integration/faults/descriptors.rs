@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Resource;
 
-use loket_tests::real::{Site, only, register, untouched};
+use loket_tests::real::{Site, only, register, report, untouched};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn descriptors_run_out_and_come_back() {
@@ -36,6 +36,14 @@ async fn descriptors_run_out_and_come_back() {
         cpu < took,
         "it waits rather than spins: {cpu:?} of {took:?}"
     );
+    let lines = gateway
+        .log()
+        .matches("no connection can be accepted")
+        .count();
+    report(&format!(
+        "no descriptors: {lines} complaints in {} ms",
+        took.as_millis()
+    ));
 
     gateway.limit(Resource::Nofile, had);
     // Whoever waited is let in.
