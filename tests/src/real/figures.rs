@@ -1,0 +1,113 @@
+//! What is asserted of what callers saw.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{BYSTANDERS, Register, Seen, binary, is_long};
+
+/// How long a source took, by what callers were told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// The median, in milliseconds.
+    pub p50: u64,
+    /// Of a hundred one took longer, in milliseconds.
+    pub p99: u64,
+}
+
+impl Times {
+    /// Of every answer with this record.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn of(seen: &[Seen], record: &str) -> Self {
+        let results = seen.iter().filter_map(|seen| seen.result(record));
+        let mut all: Vec<u64> = results.map(|result| result.elapsed_ms).collect();
+        all.sort_unstable();
+        assert!(!all.is_empty(), "{record} was answered");
+        Self {
+            p50: all[all.len() / 2],
+            p99: all[(all.len() * 99).div_ceil(100) - 1],
+        }
+    }
+}
+
+/// The bystanders answered everything, and as fast as before.
+///
+/// # Panics
+/// When one didn't.
+pub fn untouched(case: &str, before: &[Seen], during: &[Seen]) {
+    // A machine that builds something meanwhile is late by itself; a source that waited for a
+    // broken one would be late by that one's whole time-out.
+    let noise = if is_long() { 20 } else { 250 };
+    for register in BYSTANDERS {
+        for seen in during.iter().filter(|seen| seen.answer().is_some()) {
+            let reason = seen.reason(register.record).map(|reason| reason.as_str());
+            assert_eq!(reason, Some("complete"), "{case}: {seen}");
+        }
+        let (was, is) = (
+            Times::of(before, register.record),
+            Times::of(during, register.record),
+        );
+        binary::report(&format!(
+            "{case}: {} p50 {} -> {} ms, p99 {} -> {} ms, {} lookups",
+            register.agency,
+            was.p50,
+            is.p50,
+            was.p99,
+            is.p99,
+            during.len()
+        ));
+        for (was, is) in [(was.p50, is.p50), (was.p99, is.p99)] {
+            assert!(
+                is <= was + (was / 10).max(noise),
+                "{case}: {} took {is} ms, {was} ms before",
+                register.agency
+            );
+        }
+    }
+}
+
+/// Of this record callers were told these reasons and no other, the first of them at least once.
+///
+/// # Panics
+/// When they weren't.
+pub fn only(case: &str, seen: &[Seen], register: Register, reasons: &[&str]) {
+    let mut told = BTreeMap::new();
+    for seen in seen {
+        let reason = seen.reason(register.record);
+        let reason = reason.map_or_else(|| seen.to_string(), |reason| reason.to_string());
+        *told.entry(reason).or_insert(0_usize) += 1;
+    }
+    binary::report(&format!("{case}: {} said {told:?}", register.agency));
+    let first = reasons
+        .first()
+        .is_some_and(|first| told.contains_key(*first));
+    let others = told.keys().all(|told| reasons.contains(&told.as_str()));
+    assert!(first && others, "{case}: {told:?} instead of {reasons:?}");
+}
+
+/// Whether the last ten answers have this record complete.
+#[must_use]
+pub fn is_well(seen: &[Seen], register: Register) -> bool {
+    let last = seen.iter().rev().take(10);
+    let well = last.filter(|seen| {
+        let reason = seen.reason(register.record);
+        reason.is_some_and(|reason| reason.as_str() == "complete")
+    });
+    well.count() == 10
+}
+
+impl super::Load {
+    /// Waits until all of these registers are well again; how long it took.
+    pub async fn well(&self, case: &str, registers: &[Register]) -> Duration {
+        let from = tokio::time::Instant::now();
+        let what = format!("{case}: well again");
+        let well = |seen: &[Seen]| registers.iter().all(|register| is_well(seen, *register));
+        let seen = self.until(&what, well).await;
+        let first = seen.iter().rev().take(10).map(|seen| seen.started).min();
+        let took = first.map_or(Duration::ZERO, |first| first - from);
+        binary::report(&format!("{case}: well after {} ms", took.as_millis()));
+        took
+    }
+}
