@@ -6,7 +6,7 @@ use loket_gateway::check::{self, Checked};
 use loket_gateway::minimise;
 use loket_gateway::policy::Allowed;
 use loket_sdk::claims::{Claim, Op};
-use loket_sdk::ids::Scheme;
+use loket_sdk::ids::{self, Scheme};
 use loket_sdk::message::SubjectKey;
 use loket_sdk::schema::{self, RecordSchema};
 
@@ -17,12 +17,12 @@ pub(crate) fn run(data: &[u8]) -> Corpus {
     let records = schema::records();
     let record = &records[usize::from(*record) % records.len()];
     let asked = allowed(record, *asked);
-    let subject = SubjectKey {
+    let subject = echoed(body).filter(|_| data[0] < 0x80);
+    let subject = subject.unwrap_or_else(|| SubjectKey {
         scheme: Scheme::Nik,
         value: "3510161405889901".to_owned().into(),
-    };
-    let now = Timestamp::UNIX_EPOCH;
-    match check::answer(body, record, &asked, &subject, now) {
+    });
+    match check::answer(body, record, &asked, &subject, now()) {
         Ok(checked) => minimised(record, checked, &asked),
         Err(unusable) => {
             for violation in &unusable.violations {
@@ -32,6 +32,22 @@ pub(crate) fn run(data: &[u8]) -> Corpus {
         }
     }
     Corpus::Keep
+}
+
+/// Whom the answer says it is about; asked for, so that the record is read too.
+fn echoed(body: &[u8]) -> Option<SubjectKey> {
+    let answer: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let subject: SubjectKey = serde_json::from_value(answer.get("subject")?.clone()).ok()?;
+    let value = ids::normalise(subject.scheme, subject.value.expose()).ok()?;
+    Some(SubjectKey {
+        value: value.into(),
+        ..subject
+    })
+}
+
+/// Shortly after the answers of the seeds: one of the future is refused.
+fn now() -> Timestamp {
+    Timestamp::constant(1_795_500_000, 0)
 }
 
 /// All fields, those whose position's bit is set, or claims of those.

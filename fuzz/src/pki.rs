@@ -1,5 +1,7 @@
-//! A directory with an authority and two certificates, made once per process.
+//! A directory with what a good configuration names, made once per process.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -7,7 +9,7 @@ use loket_gateway::commands::pki::{Authority, Leaf};
 use loket_sdk::ids::{MemberId, SystemId};
 use tempfile::TempDir;
 
-/// `ca.pem`, `crl.pem`, `gateway-front` and `gateway-back`, each with a `.pem` and a `.key`.
+/// `subject.key`, `ca.pem`, `crl.pem`, `gateway-front` and `gateway-back`, each with a `.pem` and a `.key`.
 pub(crate) fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<TempDir> = OnceLock::new();
     DIRECTORY
@@ -20,6 +22,9 @@ pub(crate) fn directory() -> &'static Path {
                 let leaf = Leaf::new(member, system);
                 authority.issue(&leaf).expect("a certificate");
             }
+            let key = dir.path().join("subject.key");
+            fs::write(&key, "5e".repeat(32)).expect("a file");
+            fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
             dir
         })
         .path()
