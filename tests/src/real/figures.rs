@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::{BYSTANDERS, Register, Seen, binary, is_long};
 
+/// A source that is well is asked again within this time.
+const RECOVERY: Duration = Duration::from_secs(20);
+
 /// How long a source took, by what callers were told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
@@ -38,8 +41,8 @@ impl Times {
 /// When one didn't.
 pub fn untouched(case: &str, before: &[Seen], during: &[Seen]) {
     // A machine that builds something meanwhile is late by itself; a source that waited for a
-    // broken one would be late by that one's whole time-out.
-    let noise = if is_long() { 20 } else { 250 };
+    // broken one would be late by that one's whole time-out, 1500 ms.
+    let noise = if is_long() { 20 } else { 1000 };
     for register in BYSTANDERS {
         for seen in during.iter().filter(|seen| seen.answer().is_some()) {
             let reason = seen.reason(register.record).map(|reason| reason.as_str());
@@ -99,8 +102,11 @@ pub fn is_well(seen: &[Seen], register: Register) -> bool {
 }
 
 impl super::Load {
-    /// Waits until all of these registers are well again; how long it took.
-    pub async fn well(&self, case: &str, registers: &[Register]) -> Duration {
+    /// Waits until all of these registers are well again.
+    ///
+    /// # Panics
+    /// When it takes too long.
+    pub async fn well(&self, case: &str, registers: &[Register]) {
         let from = tokio::time::Instant::now();
         let what = format!("{case}: well again");
         let well = |seen: &[Seen]| registers.iter().all(|register| is_well(seen, *register));
@@ -108,6 +114,6 @@ impl super::Load {
         let first = seen.iter().rev().take(10).map(|seen| seen.started).min();
         let took = first.map_or(Duration::ZERO, |first| first - from);
         binary::report(&format!("{case}: well after {} ms", took.as_millis()));
-        took
+        assert!(took < RECOVERY, "{case}: well only after {took:?}");
     }
 }
