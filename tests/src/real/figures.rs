@@ -13,8 +13,9 @@ const RECOVERY: Duration = Duration::from_secs(20);
 pub struct Times {
     /// The median, in milliseconds.
     pub p50: u64,
-    /// Of a hundred one took longer, in milliseconds.
-    pub p99: u64,
+    /// One of a hundred took longer, in milliseconds; in the short form, which asks less often, one
+    /// of twenty.
+    pub high: u64,
 }
 
 impl Times {
@@ -30,9 +31,19 @@ impl Times {
         assert!(!all.is_empty(), "{record} was answered");
         Self {
             p50: all[all.len() / 2],
-            p99: all[(all.len() * 99).div_ceil(100) - 1],
+            high: all[(all.len() * high()).div_ceil(100) - 1],
         }
     }
+}
+
+fn high() -> usize {
+    if is_long() { 99 } else { 95 }
+}
+
+/// How many of so many answers may be late for no reason but the machine: none in the long form,
+/// which wants a quiet one.
+fn excused(answers: usize) -> usize {
+    if is_long() { 0 } else { answers / 20 }
 }
 
 /// The bystanders answered everything, and as fast as before.
@@ -44,24 +55,22 @@ pub fn untouched(case: &str, before: &[Seen], during: &[Seen]) {
     // broken one would be late by that one's whole time-out, 1500 ms.
     let noise = if is_long() { 20 } else { 1000 };
     for register in BYSTANDERS {
-        for seen in during.iter().filter(|seen| seen.answer().is_some()) {
-            let reason = seen.reason(register.record).map(|reason| reason.as_str());
-            assert_eq!(reason, Some("complete"), "{case}: {seen}");
-        }
+        only(case, during, *register, &["complete"]);
         let (was, is) = (
             Times::of(before, register.record),
             Times::of(during, register.record),
         );
         binary::report(&format!(
-            "{case}: {} p50 {} -> {} ms, p99 {} -> {} ms, {} lookups",
+            "{case}: {} p50 {} -> {} ms, p{} {} -> {} ms, {} lookups",
             register.agency,
             was.p50,
             is.p50,
-            was.p99,
-            is.p99,
+            high(),
+            was.high,
+            is.high,
             during.len()
         ));
-        for (was, is) in [(was.p50, is.p50), (was.p99, is.p99)] {
+        for (was, is) in [(was.p50, is.p50), (was.high, is.high)] {
             assert!(
                 is <= was + (was / 10).max(noise),
                 "{case}: {} took {is} ms, {was} ms before",
@@ -86,7 +95,10 @@ pub fn only(case: &str, seen: &[Seen], register: Register, reasons: &[&str]) {
     let first = reasons
         .first()
         .is_some_and(|first| told.contains_key(*first));
-    let others = told.keys().all(|told| reasons.contains(&told.as_str()));
+    let others = told.iter().all(|(told, count)| {
+        let is_late = told == "no_answer_yet" && *count <= excused(seen.len());
+        is_late || reasons.contains(&told.as_str())
+    });
     assert!(first && others, "{case}: {told:?} instead of {reasons:?}");
 }
 
