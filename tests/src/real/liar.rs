@@ -47,6 +47,8 @@ pub enum Lie {
     SecondAnswer,
     /// Takes connections and doesn't shake hands.
     NoHandshake,
+    /// Agrees on HTTP/2 with whoever connects, and sends bytes that aren't.
+    GarbageHttp2,
 }
 
 struct State {
@@ -164,14 +166,21 @@ async fn accept(
 }
 
 async fn serve(stream: TcpStream, register: Register, state: Arc<Mutex<State>>) -> Broken {
-    let (lie, tls) = {
+    let (lie, mut tls) = {
         let state = state.lock().expect("no panic");
         (state.lie, state.tls.clone())
     };
     if lie == Lie::NoHandshake {
         return std::future::pending().await;
     }
+    if lie == Lie::GarbageHttp2 {
+        Arc::make_mut(&mut tls).alpn_protocols = vec![b"h2".to_vec()];
+    }
     let mut stream = TlsAcceptor::from(tls).accept(stream).await.ok()?;
+    if lie == Lie::GarbageHttp2 {
+        send(&mut stream, GARBAGE).await?;
+        return listen(&mut stream).await;
+    }
     loop {
         let question = read(&mut stream).await?;
         let answer = answer(register, &question);
@@ -220,13 +229,14 @@ fn head(length: usize) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n")
 }
 
+const GARBAGE: &str = "\u{1}\u{2}\u{3} this isn't HTTP\r\n\r\n";
 const CHUNKED: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
 
 async fn reply(stream: &mut TlsStream<TcpStream>, lie: Lie, answer: &str) -> Broken {
     let whole = format!("{}{answer}", head(answer.len()));
     match lie {
-        Lie::None | Lie::NoHandshake => send(stream, &whole).await,
+        Lie::None | Lie::NoHandshake | Lie::GarbageHttp2 => send(stream, &whole).await,
         Lie::Slow(time) => {
             tokio::time::sleep(time).await;
             send(stream, &whole).await
@@ -240,7 +250,7 @@ async fn reply(stream: &mut TlsStream<TcpStream>, lie: Lie, answer: &str) -> Bro
             send(stream, &whole[..whole.len() - answer.len() / 2]).await?;
             stay(stream).await
         }
-        Lie::Garbage => send(stream, "\u{1}\u{2}\u{3} this isn't HTTP\r\n\r\n").await,
+        Lie::Garbage => send(stream, GARBAGE).await,
         Lie::GarbageBody => {
             let page = "<html>it works</html>";
             send(stream, &format!("{}{page}", head(page.len()))).await
@@ -270,6 +280,10 @@ async fn send(stream: &mut TlsStream<TcpStream>, text: &str) -> Broken {
 /// Ends what is sent and goes on listening, for as long as the other end stays.
 async fn stay(stream: &mut TlsStream<TcpStream>) -> Broken {
     stream.get_mut().0.shutdown().await.ok()?;
+    listen(stream).await
+}
+
+async fn listen(stream: &mut TlsStream<TcpStream>) -> Broken {
     let mut ignored = [0; 1024];
     while stream.read(&mut ignored).await.ok()? > 0 {}
     None

@@ -65,7 +65,7 @@ impl Site {
             ca,
             bystanders: Vec::new(),
             sources: Vec::new(),
-            timeout: "500ms",
+            timeout: "1500ms",
             deadlines: ("10s", "12s"),
             collector: None,
         }
@@ -128,10 +128,10 @@ impl Site {
         })
     }
 
-    /// Three callers that ask all the time, each a little after its last answer.
+    /// Five callers that ask all the time, each a little after its last answer.
     #[must_use]
     pub fn load(&self, gateway: &Gateway) -> Load {
-        self.load_of(gateway, 3, Duration::from_millis(50))
+        self.load_of(gateway, 5, Duration::from_millis(80))
     }
 
     /// So many callers; each waits this long between two questions.

@@ -130,7 +130,7 @@ async fn the_disk_hangs_and_goes_on() {
     load.before().await;
     // For a moment: everyone waits, and is answered.
     let frozen = disk.freeze();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     drop(frozen);
     let well = |seen: &[Seen]| is_well(seen, BYSTANDERS[0]);
     let during = load.until("it goes on", well).await;

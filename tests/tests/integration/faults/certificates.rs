@@ -1,7 +1,5 @@
 //! A source whose certificate expired, is another system's, or of an authority that nobody knows.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use loket_sdk::testing::{Ca, Leaf, LeafSpec};
 use loket_tests::real::{Site, only, register, untouched};
@@ -51,8 +49,7 @@ async fn sources_show_certificates_that_wont_do() {
     for liar in &liars {
         liar.show(&ca.system(liar.register().agency, "registry"));
     }
-    let took = load.well("certificate", &all).await;
-    assert!(took < Duration::from_secs(15), "{took:?}");
+    load.well("certificate", &all).await;
     site.recorded(&load.end().await);
     gateway.stop().await;
     site.close().await;

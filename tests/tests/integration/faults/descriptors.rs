@@ -49,8 +49,7 @@ async fn descriptors_run_out_and_come_back() {
     // Whoever waited is let in.
     let answer = tokio::time::timeout(Duration::from_secs(20), late).await;
     assert_eq!(answer.unwrap().unwrap().unwrap().status, 200);
-    let took = load.well("no descriptors", &[licences]).await;
-    assert!(took < Duration::from_secs(15), "{took:?}");
+    load.well("no descriptors", &[licences]).await;
     gateway.is_alive();
     site.recorded(&load.end().await);
     gateway.stop().await;

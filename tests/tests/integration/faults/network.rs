@@ -1,7 +1,5 @@
 //! The network between the gateway and a source: cut without a word, and lossy.
 
-use std::time::Duration;
-
 use loket_tests::real::{Hosts, Site, only, register, skip, untouched};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,8 +26,7 @@ async fn the_network_is_cut() {
     untouched("cut", &before, &during);
 
     hosts.mend();
-    let took = load.well("cut", &[licences]).await;
-    assert!(took < Duration::from_secs(30), "{took:?}");
+    load.well("cut", &[licences]).await;
     site.recorded(&load.end().await);
     gateway.stop().await;
     site.close().await;
@@ -62,8 +59,7 @@ async fn the_network_loses_packets() {
     untouched("lossy", &before, &during);
 
     hosts.mend();
-    let took = load.well("lossy", &[licences]).await;
-    assert!(took < Duration::from_secs(30), "{took:?}");
+    load.well("lossy", &[licences]).await;
     site.recorded(&load.end().await);
     gateway.stop().await;
     site.close().await;
