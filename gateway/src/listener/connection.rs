@@ -3,47 +3,25 @@
 use std::convert::Infallible;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::conversation::{self, Conversation};
 use super::handshake::Tls;
 use super::life::{Due, Leaving, Life, Span};
 use super::seats::{Seat, Visitor};
-use super::strict::Strict;
 use super::{House, Phase};
 use crate::identity::Peer;
 use crate::pipeline::{self, Arrival};
 use crate::reply::Body;
-use crate::request::head::MAX_FIELDS;
 use crate::telemetry::{Ending, Open, Refused};
-
-const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// What a peer may send before anyone reads it: of one request, and of all on a connection. With
-/// many connections this is what memory has to bear.
-const H2_STREAM_WINDOW: u32 = 128 * 1024;
-const H2_CONNECTION_WINDOW: u32 = 256 * 1024;
-/// What is kept of one answer that a peer doesn't take yet.
-const H2_SEND_BUFFER: usize = 64 * 1024;
-/// Requests that a peer takes back before they are looked at, waiting at once.
-const H2_PENDING_RESETS: usize = 32;
-/// Requests of one connection that end by a mistake of the peer's.
-const H2_ERROR_RESETS: usize = 1024;
-
-/// A connection that is served. Boxed at once: futures keep room for all that is moved into them.
-type Conversation = Pin<
-    Box<dyn GracefulConnection<Error = hyper::Error, Output = Result<(), hyper::Error>> + Send>,
->;
 
 impl House {
     /// Serves a connection that has a seat in the anteroom.
@@ -112,31 +90,12 @@ impl House {
         S::Future: Send + 'static,
     {
         let metrics = self.gateway.telemetry().metrics();
-        let settings = &self.settings;
-        let max_head = settings.max_header_bytes.max(8192);
         if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
-            let connection = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(settings.max_streams)
-                .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
-                .initial_stream_window_size(H2_STREAM_WINDOW)
-                .initial_connection_window_size(H2_CONNECTION_WINDOW)
-                .max_send_buf_size(H2_SEND_BUFFER)
-                .max_pending_accept_reset_streams(H2_PENDING_RESETS)
-                .max_local_error_reset_streams(H2_ERROR_RESETS)
-                .keep_alive_interval(H2_KEEP_ALIVE)
-                .keep_alive_timeout(H2_KEEP_ALIVE)
-                .serve_connection(TokioIo::new(tls), service);
-            (metrics.connection_opened("2"), Box::pin(connection))
+            let conversation = conversation::http2(tls, service, &self.settings);
+            (metrics.connection_opened("2"), conversation)
         } else {
-            let strict = Strict::new(tls, max_head, settings.header_timeout, life.clone());
-            let connection = http1::Builder::new()
-                // Heads are timed from their first byte, and unused connections by their own time.
-                .header_read_timeout(None)
-                .max_headers(MAX_FIELDS)
-                .max_buf_size(max_head)
-                .serve_connection(TokioIo::new(strict), service);
-            (metrics.connection_opened("1.1"), Box::pin(connection))
+            let conversation = conversation::http1(tls, service, &self.settings, life.clone());
+            (metrics.connection_opened("1.1"), conversation)
         }
     }
 
@@ -214,6 +173,6 @@ mod tests {
             house.serve(stream, address, visitor, phase)
         });
         assert!(task <= 1024, "{task}");
-        assert!(size_of::<Strict<Tls>>() <= size_of::<Tls>() + 160);
+        assert!(size_of::<super::super::strict::Strict<Tls>>() <= size_of::<Tls>() + 160);
     }
 }
