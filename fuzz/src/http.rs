@@ -9,13 +9,12 @@ use std::time::Duration;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use libfuzzer_sys::Corpus;
-use loket_gateway::config::{Deadlines, Limits};
+use loket_gateway::config::{Limits, Listener};
+use loket_gateway::listener;
 use loket_gateway::refusal::Refusal;
 use loket_gateway::reply::{self, Body};
-use loket_gateway::request::{Operation, Unread, Wanted};
+use loket_gateway::request::{Operation, Unread, Wanted, head};
 use loket_gateway::validate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -75,44 +74,20 @@ fn connection(data: &[u8], before: &[u8], http2: bool) -> Vec<u8> {
     })
 }
 
-/// As the listener does. When the listener gives its builder and its checks of the head away as a
-/// function, this is to call it.
+/// As the listener does, its strict reading of HTTP/1 included.
 async fn serve(stream: tokio::io::DuplexStream, http2: bool) {
-    const MAX_HEADERS: usize = 64;
-    const MAX_HEADER_BYTES: usize = 16_384;
-    const KEEP_ALIVE: Duration = Duration::from_secs(20);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(10))
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEADER_BYTES);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(128)
-        .max_header_list_size(MAX_HEADER_BYTES as u32)
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE);
-    let builder = if http2 {
-        builder.http2_only()
-    } else {
-        builder.http1_only()
-    };
+    let settings = Listener::at(([127, 0, 0, 1], 0).into());
     // How it ended is the peer's affair.
-    let _ = builder
-        .serve_connection(TokioIo::new(stream), service_fn(reply))
-        .await;
+    let _ = listener::converse(stream, http2, service_fn(reply), &settings).await;
 }
 
 async fn reply(request: Request<Incoming>) -> Result<::http::Response<Body>, Infallible> {
-    let (head, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let mut body = Unread {
         body,
         limits: limits(),
     };
-    let outcome = walk(&head, &mut body).await;
+    let outcome = walk(&parts, &mut body).await;
     Ok(match outcome {
         Ok(()) => reply::document(&serde_json::json!({}), ""),
         Err(refusal) => {
@@ -123,11 +98,12 @@ async fn reply(request: Request<Incoming>) -> Result<::http::Response<Body>, Inf
     })
 }
 
-async fn walk(head: &::http::request::Parts, body: &mut Unread) -> Result<(), Refusal> {
-    match Operation::of(head)? {
+async fn walk(parts: &::http::request::Parts, body: &mut Unread) -> Result<(), Refusal> {
+    head::clear(parts)?;
+    match Operation::of(parts)? {
         Operation::Lookup => {
-            Wanted::of(&head.headers)?;
-            let bytes = body.read(&head.headers).await?;
+            Wanted::of(&parts.headers)?;
+            let bytes = body.read(&parts.headers).await?;
             validate::lookup(&bytes).map(drop)
         }
         _ => Ok(()),
@@ -136,11 +112,7 @@ async fn walk(head: &::http::request::Parts, body: &mut Unread) -> Result<(), Re
 
 fn limits() -> Limits {
     Limits {
-        max_requests: 64,
-        max_body: 65_536,
         body_timeout: Duration::from_secs(10),
-        deadlines: Deadlines::default(),
-        stale_for: Duration::ZERO,
-        stale_entries: 0,
+        ..Limits::default()
     }
 }

@@ -11,6 +11,7 @@ use loket_sdk::message::{Reason, SourceAnswer, SourceStatus, SubjectKey};
 use loket_sdk::problem::Violation;
 use loket_sdk::rules;
 use loket_sdk::schema::{self, RecordSchema};
+use loket_sdk::sensitive::Sensitive;
 use serde_json::{Map, Value};
 
 use crate::policy::Allowed;
@@ -81,15 +82,23 @@ pub fn answer(
     subject: &SubjectKey,
     now: Timestamp,
 ) -> Result<Checked, Unusable> {
-    let document = json::parse(body).map_err(|error| Unusable {
+    let mut document = json::parse(body).map_err(|error| Unusable {
         reason: Reason::NotJson,
         violations: vec![Violation::new("", error)],
     })?;
     schema::source_answer()
         .check(&document)
         .map_err(Unusable::breaks)?;
-    let answer: SourceAnswer = serde_json::from_value(document)
+    // Read as part of the answer, the record would only be built once more.
+    let record_sent = document
+        .as_object_mut()
+        .and_then(|members| members.remove("record"));
+    let mut answer: SourceAnswer = serde_json::from_value(document)
         .map_err(|_| Unusable::breaks(vec![Violation::new("", "isn't an answer")]))?;
+    // The schema lets nothing else through there.
+    if let Some(Value::Object(members)) = record_sent {
+        answer.record = Some(Sensitive::new(members));
+    }
     let without = |reason| Checked::Without {
         reason,
         retry_after_s: answer.retry_after_s,

@@ -6,12 +6,16 @@
 //! [don't read](patience), connections [past their time](life).
 
 mod connection;
+mod conversation;
 mod handshake;
 mod life;
 mod patience;
 mod refusals;
 mod seats;
 mod strict;
+
+#[doc(hidden)]
+pub use conversation::converse;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -25,9 +25,9 @@ pub fn fields(mut record: Map<String, Value>, permitted: &[String]) -> Fields {
     let mut data = Map::new();
     let mut missing = Vec::new();
     for name in permitted {
-        match record.remove(name) {
-            Some(value) => {
-                data.insert(name.clone(), value);
+        match record.remove_entry(name) {
+            Some((name, value)) => {
+                data.insert(name, value);
             }
             None if data.contains_key(name) => {}
             None => missing.push(Withheld {

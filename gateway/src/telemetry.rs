@@ -29,9 +29,7 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{
-    ParentBasedSampler, Sampler, SdkTracer, SdkTracerProvider, SpanExporter, SpanProcessor,
-};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, SpanProcessor};
 
 pub use self::error_type::ErrorType;
 pub use self::logs::{init_logs, subscriber};
@@ -42,8 +40,7 @@ pub use self::metrics::{
 pub use self::spans::{ClientSpan, RoomSpan, ServerSpan, SpanHandle};
 
 use self::export::Collector;
-use self::metrics::ClientLabels;
-use self::spans::Arrival;
+use self::spans::{Arrival, Ids, Recorder, Sampling};
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -104,7 +101,7 @@ pub enum TelemetryError {
 pub struct Telemetry(Arc<Shared>);
 
 struct Shared {
-    tracer: SdkTracer,
+    recorder: Recorder,
     tracers: SdkTracerProvider,
     meters: SdkMeterProvider,
     registry: prometheus::Registry,
@@ -161,16 +158,22 @@ impl Telemetry {
         }
         let meters = meters.build();
 
+        // What isn't sampled never gets this far.
         let mut tracers = SdkTracerProvider::builder()
             .with_resource(resource)
-            .with_sampler(sampler(settings.sampling_ratio));
+            .with_id_generator(Ids)
+            .with_sampler(Sampler::AlwaysOn);
+        let exported = processor.is_some();
         if let Some(processor) = processor {
             tracers = tracers.with_span_processor(processor);
         }
         let tracers = tracers.build();
 
         Ok(Self(Arc::new(Shared {
-            tracer: tracers.tracer(names::NAMESPACE),
+            recorder: Recorder::new(
+                exported.then(|| tracers.tracer(names::NAMESPACE)),
+                Sampling::new(settings.sampling_ratio),
+            ),
             metrics: Metrics::new(&meters.meter(names::NAMESPACE), version),
             tracers,
             meters,
@@ -210,7 +213,7 @@ impl Telemetry {
             version: protocol_version,
             peer,
         };
-        ServerSpan::start(&self.0.tracer, self.0.metrics.clone(), &arrival)
+        ServerSpan::start(&self.0.recorder, self.0.metrics.clone(), &arrival)
     }
 
     /// An attempt to fetch `record` (`person-identity/1`) from an agency begins.
@@ -222,18 +225,13 @@ impl Telemetry {
         server_port: u16,
         record: &str,
     ) -> ClientSpan {
-        let labels = ClientLabels {
-            agency: agency.into(),
-            server_address: server_address.into(),
-            server_port,
-        };
-        let metrics = self.0.metrics.clone();
-        ClientSpan::start(&self.0.tracer, metrics, parent, labels, record)
+        let peer = self.0.metrics.peer(agency, server_address, server_port);
+        ClientSpan::start(&self.0.recorder, parent, peer, record)
     }
 
     /// A room that takes time begins; it ends when the span drops.
     pub fn room_span(&self, parent: &SpanHandle, name: &'static str) -> RoomSpan {
-        RoomSpan::start(&self.0.tracer, parent, name)
+        RoomSpan::start(&self.0.recorder, parent, name)
     }
 
     /// All metrics in Prometheus' text format 0.0.4; nothing after [`shutdown`](Self::shutdown).
@@ -315,11 +313,4 @@ fn resource(settings: &Settings, version: &str) -> Resource {
             KeyValue::new(names::ENVIRONMENT, settings.environment.clone()),
         ])
         .build()
-}
-
-/// A caller that sets the sampled flag doesn't decide what we export: its traces pass the ratio
-/// like those that begin here. Our own spans follow their parent.
-fn sampler(ratio: f64) -> ParentBasedSampler {
-    let ratio = Sampler::TraceIdRatioBased(ratio);
-    Sampler::parent_based(ratio.clone()).with_remote_parent_sampled(ratio)
 }

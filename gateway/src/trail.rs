@@ -178,12 +178,22 @@ impl Trail {
             return Ok(true);
         }
         self.entry.refusal = Some(refusal.code().as_str());
-        if refusal.is_cheap() {
+        // Once a request was recorded it isn't open any more, so nothing was asked here either.
+        let is_unrecordable = matches!(refusal, Refusal::AuditUnavailable(_));
+        if refusal.is_cheap() || is_unrecordable {
             let Some(unrecorded) = self.audit.has_room_for_refusals() else {
                 self.open = false;
                 return Ok(false);
             };
             self.entry.unrecorded = unrecorded;
+        }
+        if is_unrecordable {
+            // Waiting for the disk once more would only tell the caller later.
+            self.open = false;
+            self.entry.kind = Kind::Refusal;
+            self.audit.record_detached(&self.entry);
+            self.telemetry.metrics().audit_write_failed();
+            return Ok(true);
         }
         self.close(Kind::Refusal).await.map(|_| true)
     }

@@ -49,6 +49,8 @@ mod identity;
 mod tax;
 mod things;
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -301,34 +303,55 @@ impl<'a> Data<'a> {
         self.fields.get(field)?.as_array().map(Vec::as_slice)
     }
 
-    /// Every member of the name, however deep, with its pointer.
-    fn texts_named(&self, names: &[&str]) -> Vec<(String, &'a str)> {
+    /// The pointers of the texts of these names, however deep, that are broken.
+    fn broken_texts(&self, names: &[&str], is_broken: impl Fn(&str) -> bool) -> Vec<String> {
         let mut found = Vec::new();
+        let is_broken = |name: &str, text: &str| names.contains(&name) && is_broken(text);
         for (name, value) in self.fields {
-            collect(name, value, format!("/{name}"), names, &mut found);
+            let place = Place::Member(&Place::Top, name);
+            collect(name, value, &place, &is_broken, &mut found);
         }
         found
     }
 }
 
-/// Names come from the schema, so a pointer needs no escapes. Nesting is as deep as the schema's.
-fn collect<'a>(
+/// Where a value stands; made a pointer only of those that are reported.
+enum Place<'p> {
+    Top,
+    Member(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+/// Names come from the schema, so a pointer needs no escapes.
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Top => Ok(()),
+            Self::Member(above, name) => write!(f, "{above}/{name}"),
+            Self::Item(above, index) => write!(f, "{above}/{index}"),
+        }
+    }
+}
+
+/// Nesting is as deep as the schema's.
+fn collect(
     name: &str,
-    value: &'a Value,
-    pointer: String,
-    names: &[&str],
-    found: &mut Vec<(String, &'a str)>,
+    value: &Value,
+    place: &Place<'_>,
+    is_broken: &impl Fn(&str, &str) -> bool,
+    found: &mut Vec<String>,
 ) {
     match value {
-        Value::String(text) if names.contains(&name) => found.push((pointer, text)),
+        Value::String(text) if is_broken(name, text) => found.push(place.to_string()),
         Value::Object(members) => {
             for (name, value) in members {
-                collect(name, value, format!("{pointer}/{name}"), names, found);
+                let place = Place::Member(place, name);
+                collect(name, value, &place, is_broken, found);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                collect("", item, format!("{pointer}/{index}"), names, found);
+                collect("", item, &Place::Item(place, index), is_broken, found);
             }
         }
         _ => {}

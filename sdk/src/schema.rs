@@ -213,8 +213,8 @@ impl RecordSchema {
         check(&self.part, record)?;
         let missing: Vec<Violation> = asked
             .into_iter()
-            .filter(|name| self.field(name).is_some_and(|field| field.required))
             .filter(|name| record.get(name).is_none())
+            .filter(|name| self.field(name).is_some_and(|field| field.required))
             .map(|name| Violation {
                 pointer: format!("/{name}"),
                 message: "is required and missing".to_owned(),

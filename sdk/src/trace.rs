@@ -48,7 +48,10 @@ macro_rules! hex_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                let mut digits = [0; $len * 2];
+                hex(&self.0, &mut digits);
+                // Digits are text, whatever the bytes were.
+                f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
             }
         }
 
@@ -62,13 +65,12 @@ macro_rules! hex_id {
             type Err = InvalidTraceContext;
 
             fn from_str(text: &str) -> Result<Self, InvalidTraceContext> {
-                if text.len() != $len * 2 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+                if text.len() != $len * 2 {
                     return Err(InvalidTraceContext);
                 }
                 let mut bytes = [0; $len];
                 for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-                    let digits = std::str::from_utf8(pair).map_err(|_| InvalidTraceContext)?;
-                    *byte = u8::from_str_radix(digits, 16).map_err(|_| InvalidTraceContext)?;
+                    *byte = digit(pair[0])? << 4 | digit(pair[1])?;
                 }
                 Self::from_bytes(bytes).ok_or(InvalidTraceContext)
             }
@@ -78,6 +80,24 @@ macro_rules! hex_id {
 
 hex_id!(TraceId, 16);
 hex_id!(SpanId, 8);
+
+/// Writes two lower-case digits a byte.
+fn hex(bytes: &[u8], text: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
+/// The value of a lower-case digit: the specification has no others.
+fn digit(letter: u8) -> Result<u8, InvalidTraceContext> {
+    match letter {
+        b'0'..=b'9' => Ok(letter - b'0'),
+        b'a'..=b'f' => Ok(letter - b'a' + 10),
+        _ => Err(InvalidTraceContext),
+    }
+}
 
 /// The text isn't a W3C trace context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -135,9 +155,18 @@ impl TraceContext {
         Some(context)
     }
 
+    /// The value of `traceparent`.
+    fn text(&self) -> [u8; 55] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        hex(&self.trace_id.0, &mut text[3..35]);
+        hex(&self.span_id.0, &mut text[36..52]);
+        hex(&[u8::from(self.sampled)], &mut text[53..]);
+        text
+    }
+
     /// Writes `traceparent` and `tracestate`.
     pub fn to_headers(&self, headers: &mut HeaderMap) {
-        if let Ok(value) = HeaderValue::from_str(&self.to_string()) {
+        if let Ok(value) = HeaderValue::from_bytes(&self.text()) {
             headers.insert(TRACEPARENT, value);
         }
         if let Some(Ok(value)) = self.tracestate.as_deref().map(HeaderValue::from_str) {
@@ -148,13 +177,8 @@ impl TraceContext {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{}-{}-{:02x}",
-            self.trace_id,
-            self.span_id,
-            u8::from(self.sampled)
-        )
+        // It is text, whatever the ids are.
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
@@ -170,12 +194,14 @@ impl FromStr for TraceContext {
         };
         let known = version == "00" && parts.next().is_none();
         let later = version.len() == 2 && version != "ff" && version != "00";
-        let hex =
-            |s: &str| s.len() == 2 && s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !(known || later) || !hex(version) || !hex(flags) {
+        let byte = |text: &str| match *text.as_bytes() {
+            [high, low] => Ok(digit(high)? << 4 | digit(low)?),
+            _ => Err(InvalidTraceContext),
+        };
+        if !(known || later) || byte(version).is_err() {
             return Err(InvalidTraceContext);
         }
-        let flags = u8::from_str_radix(flags, 16).map_err(|_| InvalidTraceContext)?;
+        let flags = byte(flags)?;
         Ok(Self {
             trace_id: trace_id.parse()?,
             span_id: span_id.parse()?,

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod grants;
 pub mod logs;
 pub mod lookup;
+pub mod real;
 pub mod spans;
 pub mod town;
 

@@ -27,7 +27,7 @@ use crate::lookup::Ask;
 use crate::{logs, spans};
 
 pub use building::{AUDIT_KEY, MALL, TownBuilder};
-pub use watching::eventually;
+pub use watching::{eventually, eventually_within};
 
 /// A running town.
 #[derive(Debug)]

@@ -56,6 +56,8 @@ pub struct Options {
     pub batch_bytes: usize,
     /// How often an idle log tries a disk that failed. 1 s.
     pub retry: Duration,
+    /// How long the disk may be silent before the log counts as not writable. 2 s.
+    pub stall: Duration,
     /// Replay at least every entry since this moment when opening; the last segment always is.
     pub replay_from: Option<Timestamp>,
 }
@@ -68,6 +70,7 @@ impl Default for Options {
             reserve: 1024,
             batch_bytes: 1 << 20,
             retry: Duration::from_secs(1),
+            stall: Duration::from_secs(2),
             replay_from: None,
         }
     }
@@ -105,7 +108,7 @@ impl Receipt {
 /// How the log is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Whether the last attempt to write succeeded and the log isn't closed.
+    /// Whether the last attempt to write succeeded, none hangs, and the log isn't closed.
     pub writable: bool,
     /// Entries that wait for the disk.
     pub queued: usize,
@@ -218,7 +221,7 @@ impl Log {
         each: &mut dyn FnMut(&str),
     ) -> Result<(Self, Opened), OpenError> {
         let (ready, opened) = opening::open(disk, dir, options.replay_from, each)?;
-        let queue = Arc::new(Queue::new(options.queue, options.reserve, opened.entries));
+        let queue = Arc::new(Queue::new(&options, opened.entries));
         let (finished, done) = watch::channel(());
         let thread = thread::Builder::new()
             .name("audit".to_owned())

@@ -132,12 +132,25 @@ fn a_small_file_is_enough() {
     assert_eq!(config.limits.max_body, 65_536);
     assert_eq!(config.limits.deadlines.edge(), Duration::from_secs(20));
     assert_eq!(config.limits.deadlines.fan_out(), Duration::from_secs(15));
+    assert_eq!(config.limits.max_requests_per_member, 64);
+    assert_eq!(config.listener.max_connections_per_member, 256);
+    assert_eq!(config.listener.max_connections_per_address, 512);
     assert_eq!(config.admin.to_string(), "127.0.0.1:9901");
     assert_eq!(config.drain.grace, Duration::from_secs(25));
     assert_eq!(config.time_zone.iana_name(), Some("Asia/Jakarta"));
     assert_eq!(config.audit.subject_key.expose().len(), 33);
     assert_eq!(config.audit.segment_bytes, 64 << 20);
     assert_eq!(config.directory.grants().len(), 1);
+}
+
+/// What one may hold follows from what all may.
+#[test]
+fn shares_of_connections_follow() {
+    let dir = town();
+    let text = patched(&[("[listener]", "[listener]\nmax_connections = 6")]);
+    let listener = load(&dir, &text).unwrap().listener;
+    assert_eq!(listener.max_connections_per_member, 2);
+    assert_eq!(listener.max_connections_per_address, 3);
 }
 
 #[test]

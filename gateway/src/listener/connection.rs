@@ -9,36 +9,20 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::conversation::{self, Conversation};
 use super::handshake::Tls;
 use super::life::{Due, Leaving, Life, Span};
-use super::seats::Visitor;
-use super::strict::Strict;
+use super::seats::{Seat, Visitor};
 use super::{House, Phase};
 use crate::identity::Peer;
 use crate::pipeline::{self, Arrival};
 use crate::reply::Body;
-use crate::request::head::MAX_FIELDS;
-use crate::telemetry::Ending;
-
-const H2_KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// What a peer may send before anyone reads it: of one request, and of all on a connection. With
-/// many connections this is what memory has to bear.
-const H2_STREAM_WINDOW: u32 = 128 * 1024;
-const H2_CONNECTION_WINDOW: u32 = 256 * 1024;
-/// What is kept of one answer that a peer doesn't take yet.
-const H2_SEND_BUFFER: usize = 64 * 1024;
-/// Requests that a peer takes back before they are looked at, waiting at once.
-const H2_PENDING_RESETS: usize = 32;
-/// Requests of one connection that end by a mistake of the peer's.
-const H2_ERROR_RESETS: usize = 1024;
+use crate::telemetry::{Ending, Open, Refused};
 
 impl House {
     /// Serves a connection that has a seat in the anteroom.
@@ -50,24 +34,39 @@ impl House {
         mut phase: watch::Receiver<Phase>,
     ) {
         let life = Arc::new(Life::new());
+        // Boxed: what the handshake needs is given back before the connection is served.
+        let seated = Box::pin(self.seat(stream, address, visitor, &life, &mut phase));
+        let Some((_seat, _open, conversation)) = seated.await else {
+            return;
+        };
+        self.see_through(conversation, &life, phase).await;
+        let metrics = self.gateway.telemetry().metrics();
+        metrics.connection_ended(life.ending());
+    }
+
+    /// Shakes hands and finds a seat.
+    async fn seat(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        visitor: Visitor,
+        life: &Arc<Life>,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> Option<(Seat, Open, Conversation)> {
         // Before the handshake takes its TLS, which is then of this generation or a later one.
         let generation = self.gateway.generation();
-        // Boxed: what the handshake needs is given back before the connection is served.
-        let handshake = Box::pin(self.shake_hands(stream, address, life.clone()));
         let tls = tokio::select! {
-            tls = handshake => tls,
-            _ = phase.wait_for(|phase| *phase == Phase::Cut) => None,
+            tls = self.shake_hands(stream, address, life.clone()) => tls?,
+            _ = phase.wait_for(|phase| *phase == Phase::Cut) => return None,
         };
-        let Some(tls) = tls else { return };
         let peer = Arc::new(Peer {
             vetted: AtomicU64::new(generation),
             ..Peer::of(tls.get_ref().1.peer_certificates())
         });
         let member = self.gateway.member(&peer);
-        let _seat = match self.seats.sit(visitor, member.clone()) {
-            Ok(seat) => seat,
-            Err(why) => return self.refusals.connection(why, address, member.as_ref()),
-        };
+        let seat = self.seats.sit(visitor, member.clone());
+        let told = |why: &Refused| self.refusals.connection(*why, address, member.as_ref());
+        let seat = seat.inspect_err(told).ok()?;
         let share = self.gateway.places().share(member);
         let (gateway, living) = (self.gateway.clone(), life.clone());
         let service = service_fn(move |request: Request<Incoming>| {
@@ -84,60 +83,41 @@ impl House {
                     .with(pipeline::edge(gateway.clone(), arrival)),
             )
         });
-        Box::pin(self.speak(tls, service, &life, phase)).await;
-        let metrics = self.gateway.telemetry().metrics();
-        metrics.connection_ended(life.ending());
+        let (open, conversation) = self.begin(tls, service, life);
+        Some((seat, open, conversation))
     }
 
     /// HTTP/1.1 or HTTP/2, as agreed in the handshake and not by what comes.
-    async fn speak<S>(&self, tls: Tls, service: S, life: &Arc<Life>, phase: watch::Receiver<Phase>)
+    fn begin<S>(&self, tls: Tls, service: S, life: &Arc<Life>) -> (Open, Conversation)
     where
-        S: Service<Request<Incoming>, Response = Response<Leaving<Body>>, Error = Infallible>,
+        S: Service<Request<Incoming>, Response = Response<Leaving<Body>>, Error = Infallible>
+            + Send
+            + 'static,
         S::Future: Send + 'static,
     {
         let metrics = self.gateway.telemetry().metrics();
-        let settings = &self.settings;
-        let max_head = settings.max_header_bytes.max(8192);
         if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
-            let _open = metrics.connection_opened("2");
-            let connection = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_concurrent_streams(settings.max_streams)
-                .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
-                .initial_stream_window_size(H2_STREAM_WINDOW)
-                .initial_connection_window_size(H2_CONNECTION_WINDOW)
-                .max_send_buf_size(H2_SEND_BUFFER)
-                .max_pending_accept_reset_streams(H2_PENDING_RESETS)
-                .max_local_error_reset_streams(H2_ERROR_RESETS)
-                .keep_alive_interval(H2_KEEP_ALIVE)
-                .keep_alive_timeout(H2_KEEP_ALIVE)
-                .serve_connection(TokioIo::new(tls), service);
-            self.see_through(connection, life, phase).await;
+            let conversation = conversation::http2(tls, service, &self.settings);
+            (metrics.connection_opened("2"), conversation)
         } else {
-            let _open = metrics.connection_opened("1.1");
-            let strict = Strict::new(tls, max_head, settings.header_timeout, life.clone());
-            let connection = http1::Builder::new()
-                // Heads are timed from their first byte, and unused connections by their own time.
-                .header_read_timeout(None)
-                .max_headers(MAX_FIELDS)
-                .max_buf_size(max_head)
-                .serve_connection(TokioIo::new(strict), service);
-            self.see_through(connection, life, phase).await;
+            let conversation = conversation::http1(tls, service, &self.settings, life.clone());
+            (metrics.connection_opened("1.1"), conversation)
         }
     }
 
     /// Lets a connection run until it ends, and tells it to when it is time. One that has been told
     /// and has nothing under way is left after a while; any is cut at twice its age.
-    async fn see_through<C>(&self, connection: C, life: &Life, mut phase: watch::Receiver<Phase>)
-    where
-        C: GracefulConnection<Error = hyper::Error>,
-    {
+    async fn see_through(
+        &self,
+        mut connection: Conversation,
+        life: &Life,
+        mut phase: watch::Receiver<Phase>,
+    ) {
         let span = Span {
             idle: self.settings.idle_timeout,
             age: jittered(self.settings.max_connection_age),
             linger: self.settings.header_timeout,
         };
-        let mut connection = std::pin::pin!(connection);
         let mut alarm = std::pin::pin!(tokio::time::sleep(span.idle.min(span.age)));
         let mut told: Option<Instant> = None;
         // What was said during the handshake counts too.
@@ -177,4 +157,29 @@ impl House {
 fn jittered(age: Duration) -> Duration {
     let random = RandomState::new().hash_one(()) % 2001;
     age.mul_f64(0.9 + 0.0001 * random as f64)
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// There may be thousands that do nothing: what a connection needs to begin isn't kept.
+    #[test]
+    fn an_unused_connection_is_small() {
+        type Given = (
+            Arc<House>,
+            TcpStream,
+            SocketAddr,
+            Visitor,
+            watch::Receiver<Phase>,
+        );
+        let task = size(|(house, stream, address, visitor, phase): Given| {
+            house.serve(stream, address, visitor, phase)
+        });
+        assert!(task <= 1024, "{task}");
+        assert!(size_of::<super::super::strict::Strict<Tls>>() <= size_of::<Tls>() + 160);
+    }
 }

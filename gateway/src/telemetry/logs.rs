@@ -2,9 +2,10 @@
 //!
 //! Events carry `trace_id` and `span_id` as fields; there are no `tracing` spans on the hot path.
 
+mod json;
+
 use std::fmt::{self, Write as _};
 
-use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -87,28 +88,20 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let line = Line::of(event);
         match self.0 {
-            LogFormat::Json => {
-                let json = serde_json::to_string(&line).map_err(|_| fmt::Error)?;
-                writeln!(writer, "{json}")
-            }
-            LogFormat::Text => line.write_pretty(&mut writer),
+            LogFormat::Json => json::write(event, &mut writer),
+            LogFormat::Text => Line::of(event).write_pretty(&mut writer),
         }
     }
 }
 
-#[derive(Serialize)]
+/// A line for people.
 struct Line {
     timestamp: String,
     severity_text: &'static str,
     severity_number: u8,
     body: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    span_id: Option<String>,
-    #[serde(skip_serializing_if = "Map::is_empty")]
     attributes: Map<String, Value>,
 }
 
@@ -121,7 +114,6 @@ impl Line {
             severity_number,
             body: String::new(),
             trace_id: None,
-            span_id: None,
             attributes: Map::new(),
         };
         event.record(&mut line);
@@ -158,7 +150,7 @@ impl Line {
         match (field.name(), value) {
             ("message", value) => self.body = text(value),
             ("trace_id", value) => self.trace_id = Some(text(value)),
-            ("span_id", value) => self.span_id = Some(text(value)),
+            ("span_id", _) => {}
             (name, value) => {
                 self.attributes.insert(name.to_owned(), value);
             }

@@ -3,51 +3,96 @@
 //! Label values are closed lists (`&'static str` and enums) or ids from configuration. Nothing a
 //! caller wrote may get here: a purpose, a record or an agency is named only once it was found in
 //! the configuration.
+//!
+//! What every request counts goes through a [`Family`], so that it costs neither a lock nor an
+//! allocation.
 
 mod connections;
+mod family;
 mod instruments;
 mod labels;
+mod peer;
 mod reloads;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::{BoundCounter, BoundHistogram, BoundUpDownCounter, Meter};
 
 pub use self::connections::{Ending, Handshaking, Open, Refused, Shed};
+use self::family::Family;
 use self::instruments::Instruments;
+use self::labels::ServerKey;
 pub use self::labels::{BreakerState, Decision, RateScope};
-pub(super) use self::labels::{ClientLabels, ServerLabels};
+pub(super) use self::labels::{HttpEnd, ServerLabels};
+use self::peer::Agency;
+pub(super) use self::peer::Peer;
 pub use self::reloads::Reloaded;
 use super::names as name;
 
 /// A handle on all instruments; cloning it costs one counter.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<Instruments>);
+pub struct Metrics(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    instruments: Arc<Instruments>,
+    server_active: Family<(&'static str, &'static str), BoundUpDownCounter<i64>>,
+    server_durations: Family<ServerKey, BoundHistogram<f64>>,
+    lookups: Family<(&'static str, Arc<str>), BoundHistogram<f64>>,
+    first_cards: Family<Arc<str>, BoundHistogram<f64>>,
+    rate_decisions: Family<(RateScope, Decision), BoundCounter<u64>>,
+    policy_decisions: Family<(Decision, Arc<str>), BoundCounter<u64>>,
+    audit_records: Family<&'static str, BoundCounter<u64>>,
+    agencies: Family<Arc<str>, Arc<Agency>>,
+    peers: Family<(Arc<str>, u16, Arc<str>), Arc<Peer>>,
+}
 
 impl Metrics {
     pub(super) fn new(meter: &Meter, version: &str) -> Self {
-        Self(Arc::new(Instruments::new(meter, version)))
+        Self(Arc::new(Shared {
+            instruments: Arc::new(Instruments::new(meter, version)),
+            server_active: Family::default(),
+            server_durations: Family::default(),
+            lookups: Family::default(),
+            first_cards: Family::default(),
+            rate_decisions: Family::default(),
+            policy_decisions: Family::default(),
+            audit_records: Family::default(),
+            agencies: Family::default(),
+            peers: Family::default(),
+        }))
     }
 
     /// A lookup ended. `purpose` is a configured one; `result` is `complete`, `partial`
     /// or `none`.
     pub fn lookup_finished(&self, purpose: &str, result: &'static str, elapsed: Duration) {
-        self.0.lookup_duration.record(
-            elapsed.as_secs_f64(),
-            &[
-                KeyValue::new(name::PURPOSE, purpose.to_owned()),
-                KeyValue::new(name::RESULT, result),
-            ],
+        self.0.lookups.with(
+            |(word, other)| (*word, &**other).cmp(&(result, purpose)),
+            || {
+                let labels = [
+                    KeyValue::new(name::PURPOSE, purpose.to_owned()),
+                    KeyValue::new(name::RESULT, result),
+                ];
+                let bound = self.0.instruments.lookup_duration.bind(&labels);
+                ((result, purpose.into()), bound)
+            },
+            |duration| duration.record(elapsed.as_secs_f64()),
         );
     }
 
     /// The first source of a lookup answered. `purpose` is a configured one.
     pub fn first_card(&self, purpose: &str, elapsed: Duration) {
-        let labels = [KeyValue::new(name::PURPOSE, purpose.to_owned())];
-        let seconds = elapsed.as_secs_f64();
-        self.0.first_card_duration.record(seconds, &labels);
+        self.0.first_cards.with(
+            |other| (**other).cmp(purpose),
+            || {
+                let labels = [KeyValue::new(name::PURPOSE, purpose.to_owned())];
+                let bound = self.0.instruments.first_card_duration.bind(&labels);
+                (purpose.into(), bound)
+            },
+            |duration| duration.record(elapsed.as_secs_f64()),
+        );
     }
 
     /// A call to an agency ended without an HTTP exchange of its own, such as one that the
@@ -59,91 +104,98 @@ impl Metrics {
         error_type: Option<&'static str>,
         elapsed: Duration,
     ) {
-        self.record_agency_call(agency.into(), outcome, error_type, elapsed);
+        self.agency(agency).called(outcome, error_type, elapsed);
     }
 
     /// A call to the agency is under way until the guard drops.
     #[must_use = "the call counts as ended once this drops"]
     pub fn agency_in_flight(&self, agency: &str) -> InFlight {
-        let labels = [peer(agency)];
-        self.0.agency_in_flight.add(1, &labels);
-        InFlight {
-            metrics: self.clone(),
-            labels,
-        }
+        let agency = self.agency(agency);
+        agency.in_flight(1);
+        InFlight(agency)
     }
 
     /// How many calls to the agency may be under way at the same time.
     pub fn agency_limit(&self, agency: &str, limit: u64) {
-        self.0.agency_limit.record(limit, &[peer(agency)]);
+        let labels = [peer(agency)];
+        self.0.instruments.agency_limit.record(limit, &labels);
     }
 
     /// Where the agency's breaker stands now.
     pub fn breaker_state(&self, agency: &str, now: BreakerState) {
         for (state, word) in BreakerState::ALL {
             let labels = [peer(agency), KeyValue::new(name::STATE, word)];
-            self.0
-                .agency_breaker
-                .record(u64::from(state == now), &labels);
+            let stands = u64::from(state == now);
+            self.0.instruments.agency_breaker.record(stands, &labels);
         }
     }
 
     /// A rate limit decided.
     pub fn rate_limited(&self, scope: RateScope, decision: Decision) {
-        self.0.rate_decisions.add(
-            1,
-            &[
+        let bind = || {
+            self.0.instruments.rate_decisions.bind(&[
                 KeyValue::new(name::SCOPE, scope.as_str()),
                 KeyValue::new(name::DECISION, decision.as_str()),
-            ],
-        );
+            ])
+        };
+        let decisions = &self.0.rate_decisions;
+        decisions.of((scope, decision), bind, |counter| counter.add(1));
     }
 
     /// The grants decided. `purpose` is a configured one.
     pub fn policy_decided(&self, decision: Decision, purpose: &str) {
-        self.0.policy_decisions.add(
-            1,
-            &[
-                KeyValue::new(name::DECISION, decision.as_str()),
-                KeyValue::new(name::PURPOSE, purpose.to_owned()),
-            ],
+        self.0.policy_decisions.with(
+            |(word, other)| (*word, &**other).cmp(&(decision, purpose)),
+            || {
+                let labels = [
+                    KeyValue::new(name::DECISION, decision.as_str()),
+                    KeyValue::new(name::PURPOSE, purpose.to_owned()),
+                ];
+                let bound = self.0.instruments.policy_decisions.bind(&labels);
+                ((decision, purpose.into()), bound)
+            },
+            |counter| counter.add(1),
         );
     }
 
     /// An agency's record and the claim disagree. `field` is a name from the record's schema.
     pub fn mismatch(&self, field: &str, agency: &str) {
         let field = KeyValue::new(name::FIELD, field.to_owned());
-        self.0.mismatches.add(1, &[field, peer(agency)]);
+        self.0.instruments.mismatches.add(1, &[field, peer(agency)]);
     }
 
     /// An agency's answer breaks its schema, `person-identity/1` for example.
     pub fn schema_violated(&self, agency: &str, schema: &str) {
         let schema = KeyValue::new(name::SCHEMA, schema.to_owned());
-        self.0.schema_violations.add(1, &[peer(agency), schema]);
+        let labels = [peer(agency), schema];
+        self.0.instruments.schema_violations.add(1, &labels);
     }
 
     /// An audit entry of this kind is durable.
     pub fn audit_recorded(&self, kind: &'static str) {
-        self.0
-            .audit_records
-            .add(1, &[KeyValue::new(name::KIND, kind)]);
+        let bind = || {
+            let labels = [KeyValue::new(name::KIND, kind)];
+            self.0.instruments.audit_records.bind(&labels)
+        };
+        let records = &self.0.audit_records;
+        records.of(kind, bind, |counter| counter.add(1));
     }
 
     /// How many audit entries wait to be written.
     pub fn set_audit_queue(&self, waiting: usize) {
-        self.0.audit_queue.record(waiting as u64, &[]);
+        self.0.instruments.audit_queue.record(waiting as u64, &[]);
     }
 
     /// The audit log couldn't be written.
     pub fn audit_write_failed(&self) {
-        self.0.audit_write_failures.add(1, &[]);
+        self.0.instruments.audit_write_failures.add(1, &[]);
     }
 
     /// A caller's TLS handshake ended.
     pub fn tls_handshake(&self, error_type: Option<&'static str>) {
         let result = error_type.unwrap_or("ok");
         let labels = [KeyValue::new(name::TLS_RESULT, result)];
-        self.0.tls_handshakes.add(1, &labels);
+        self.0.instruments.tls_handshakes.add(1, &labels);
     }
 
     /// A certificate in use ends at this Unix time. `subject` is its configured name.
@@ -152,91 +204,66 @@ impl Metrics {
             KeyValue::new(name::SUBJECT, subject.to_owned()),
             KeyValue::new(name::ROLE, role),
         ];
-        self.0.tls_cert_not_after.record(unix_seconds, &labels);
+        let gauge = &self.0.instruments.tls_cert_not_after;
+        gauge.record(unix_seconds, &labels);
     }
 
     pub(super) fn server_started(&self, labels: &ServerLabels) {
-        self.0.server_active.add(1, &labels.active());
+        self.server_active(labels, 1);
     }
 
-    pub(super) fn server_ended(
-        &self,
-        labels: &ServerLabels,
-        status: Option<u16>,
-        error_type: Option<&'static str>,
-        elapsed: Duration,
-    ) {
-        self.0.server_active.add(-1, &labels.active());
-        let [method, scheme] = labels.active();
-        let mut all = Vec::with_capacity(6);
-        all.extend([
-            method,
-            scheme,
-            KeyValue::new(name::HTTP_ROUTE, labels.route),
-            KeyValue::new(name::PROTOCOL_VERSION, labels.protocol_version),
-        ]);
-        all.extend(status.map(|code| KeyValue::new(name::HTTP_STATUS, i64::from(code))));
-        all.extend(error_type.map(|word| KeyValue::new(name::ERROR_TYPE, word)));
-        self.0.server_duration.record(elapsed.as_secs_f64(), &all);
+    pub(super) fn server_ended(&self, labels: &ServerLabels, end: HttpEnd, elapsed: Duration) {
+        self.server_active(labels, -1);
+        let bind = || self.0.instruments.server_duration.bind(&labels.ended(end));
+        let durations = &self.0.server_durations;
+        durations.of(labels.key(end), bind, |duration| {
+            duration.record(elapsed.as_secs_f64());
+        });
     }
 
-    pub(super) fn client_ended(
-        &self,
-        labels: &ClientLabels,
-        status: Option<u16>,
-        error_type: Option<&'static str>,
-        elapsed: Duration,
-    ) {
-        let mut all = Vec::with_capacity(5);
-        all.extend([
-            KeyValue::new(name::HTTP_METHOD, "POST"),
-            KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&labels.server_address)),
-            KeyValue::new(name::SERVER_PORT, i64::from(labels.server_port)),
-        ]);
-        all.extend(status.map(|code| KeyValue::new(name::HTTP_STATUS, i64::from(code))));
-        all.extend(error_type.map(|word| KeyValue::new(name::ERROR_TYPE, word)));
-        self.0.client_duration.record(elapsed.as_secs_f64(), &all);
+    fn server_active(&self, labels: &ServerLabels, change: i64) {
+        let bind = || self.0.instruments.server_active.bind(&labels.active());
+        let active = &self.0.server_active;
+        active.of((labels.method, labels.scheme), bind, |active| {
+            active.add(change);
+        });
     }
 
-    pub(super) fn record_agency_call(
-        &self,
-        agency: Arc<str>,
-        outcome: &'static str,
-        error_type: Option<&'static str>,
-        elapsed: Duration,
-    ) {
-        let mut all = Vec::with_capacity(3);
-        all.push(KeyValue::new(name::PEER, agency));
-        all.push(KeyValue::new(name::OUTCOME, outcome));
-        all.extend(error_type.map(|word| KeyValue::new(name::ERROR_TYPE, word)));
-        self.0.agency_duration.record(elapsed.as_secs_f64(), &all);
+    /// Where calls to this address of the agency are counted.
+    pub(super) fn peer(&self, agency: &str, address: &str, port: u16) -> Arc<Peer> {
+        self.0.peers.with(
+            |(a, p, h)| (&**a, *p, &**h).cmp(&(agency, port, address)),
+            || {
+                let peer = Peer::new(self.agency(agency), address, port);
+                let key = (agency.into(), port, address.into());
+                (key, Arc::new(peer))
+            },
+            Arc::clone,
+        )
     }
 
-    pub(super) fn agency_succeeded(&self, agency: Arc<str>) {
-        let labels = [KeyValue::new(name::PEER, agency)];
-        self.0.agency_last_success.record(unix_now(), &labels);
+    fn agency(&self, agency: &str) -> Arc<Agency> {
+        self.0.agencies.with(
+            |other| (**other).cmp(agency),
+            || {
+                let instruments = Arc::clone(&self.0.instruments);
+                (agency.into(), Arc::new(Agency::new(agency, instruments)))
+            },
+            Arc::clone,
+        )
     }
 }
 
 /// A call to an agency under way; see [`Metrics::agency_in_flight`].
 #[derive(Debug)]
-pub struct InFlight {
-    metrics: Metrics,
-    labels: [KeyValue; 1],
-}
+pub struct InFlight(Arc<Agency>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.metrics.0.agency_in_flight.add(-1, &self.labels);
+        self.0.in_flight(-1);
     }
 }
 
 fn peer(agency: &str) -> KeyValue {
     KeyValue::new(name::PEER, agency.to_owned())
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }

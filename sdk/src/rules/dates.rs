@@ -71,10 +71,7 @@ pub(super) fn issued_before_expiry(data: &Data<'_>) -> Vec<String> {
 }
 
 pub(super) fn not_in_the_future(data: &Data<'_>) -> Vec<String> {
-    let is_future = |text| Known::read(text).is_some_and(|date| date.first > data.today);
-    data.texts_named(&PAST)
-        .into_iter()
-        .filter(|(_, text)| is_future(text))
-        .map(|(pointer, _)| pointer)
-        .collect()
+    data.broken_texts(&PAST, |text| {
+        Known::read(text).is_some_and(|date| date.first > data.today)
+    })
 }

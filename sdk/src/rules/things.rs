@@ -84,10 +84,7 @@ pub(super) fn decile_recent(data: &Data<'_>) -> Vec<String> {
 
 /// Villages have no code table here; their provinces do.
 pub(super) fn village_known(data: &Data<'_>) -> Vec<String> {
-    let is_broken = |code| RegionCode::parse(code).is_ok_and(|code| code.province().is_none());
-    let villages = data.texts_named(&["village_code"]).into_iter();
-    villages
-        .filter(|(_, code)| is_broken(code))
-        .map(|(pointer, _)| pointer)
-        .collect()
+    data.broken_texts(&["village_code"], |code| {
+        RegionCode::parse(code).is_ok_and(|code| code.province().is_none())
+    })
 }

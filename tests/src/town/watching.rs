@@ -65,6 +65,18 @@ impl Town {
 /// # Panics
 /// When there is still none then.
 pub async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    eventually_within(10, what, look).await
+}
+
+/// Waits until there is one; fails after so many seconds.
+///
+/// # Panics
+/// When there is still none then.
+pub async fn eventually_within<T>(
+    seconds: u64,
+    what: &str,
+    look: impl AsyncFn() -> Option<T>,
+) -> T {
     let looking = async {
         loop {
             if let Some(found) = look().await {
@@ -73,7 +85,7 @@ pub async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    match tokio::time::timeout(Duration::from_secs(10), looking).await {
+    match tokio::time::timeout(Duration::from_secs(seconds), looking).await {
         Ok(found) => found,
         Err(_) => panic!("there is never: {what}"),
     }

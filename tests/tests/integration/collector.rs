@@ -18,32 +18,54 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
 
 type Kept = Arc<Mutex<Vec<(String, Bytes)>>>;
 
 pub(crate) struct Collector {
     address: SocketAddr,
     kept: Kept,
+    task: JoinHandle<()>,
 }
 
 impl Collector {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    pub(crate) async fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let kept = Kept::default();
         let keeping = kept.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let kept = keeping.clone();
                 let service = service_fn(move |request| keep(kept.clone(), request));
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     let server = auto::Builder::new(TokioExecutor::new());
                     // The gateway closes its connection as it likes.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
-        Self { address, kept }
+        Self {
+            address,
+            kept,
+            task,
+        }
+    }
+
+    /// Ends with every connection.
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        // That it was aborted is what is wanted.
+        let _ = self.task.await;
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn endpoint(&self) -> String {

@@ -1,10 +1,12 @@
 //! More than can be served, and peers that cost more than their share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use loket_sdk::testing::{FakeCounter, Fault};
 use loket_tests::town::eventually;
 use loket_tests::{Ask, Town, TownBuilder};
+use tokio::io::AsyncWriteExt as _;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const OTHER: &str = "other-mall";
@@ -135,6 +137,32 @@ async fn an_unused_connection_is_closed() {
         metric(&town, "loket_connections_open", &[], 0.0).await;
     }
     ended(&town, "idle", 2.0).await;
+    town.stop().await;
+}
+
+/// A peer that asks on and on and reads nothing is left.
+#[tokio::test]
+async fn a_peer_that_doesnt_read() {
+    let town = town()
+        .listener(|listener| listener.write_timeout = Duration::from_millis(300))
+        .start()
+        .await;
+    let mut tls = town.ca().mutual_tls(&town.leaf(), None).client().unwrap();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let tcp = tokio::net::TcpStream::connect(town.address())
+        .await
+        .unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(tls));
+    let name = "localhost".try_into().unwrap();
+    let mut stream = connector.connect(name, tcp).await.unwrap();
+    let ask = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(100);
+    let asking = tokio::spawn(async move {
+        // Until the gateway has had enough.
+        while stream.write_all(ask.as_bytes()).await.is_ok() {}
+    });
+    ended(&town, "slow_reader", 1.0).await;
+    asking.await.unwrap();
+    town.answer(&Ask::identity()).await;
     town.stop().await;
 }
 

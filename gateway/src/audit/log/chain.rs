@@ -49,26 +49,56 @@ pub enum Flaw {
     Unreadable(#[source] io::Error),
 }
 
-/// The members of a caller's object, on one line, ready to follow those of the log.
-pub(super) struct Members(String);
+/// A caller's object on one line, whose members can follow those of the log.
+pub(super) struct Members {
+    text: Vec<u8>,
+    /// Where the members begin: after the brace.
+    start: usize,
+}
+
+/// Room for the entry of a lookup of some records, so that writing it allocates once.
+const USUAL: usize = 2048;
 
 impl Members {
     pub(super) fn of<T: Serialize + ?Sized>(entry: &T) -> Result<Self, AuditError> {
-        let text = serde_json::to_string(entry)
+        let mut text = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut text, entry)
             .map_err(|_| AuditError::Invalid("it can't be serialised"))?;
-        // The cause would quote the entry, so it isn't passed on.
-        serde_json::from_str::<Free>(&text).map_err(|_| {
-            AuditError::Invalid("it must be an object without `entry`, `prev` and `at`")
-        })?;
+        if !is_plainly_free(&text) {
+            // The cause would quote the entry, so it isn't passed on.
+            serde_json::from_slice::<Free>(&text).map_err(|_| {
+                AuditError::Invalid("it must be an object without `entry`, `prev` and `at`")
+            })?;
+        }
         // Only raw values bring line breaks, and outside strings, where they mean nothing.
-        let mut text = text.trim().replace(['\n', '\r'], " ");
-        text.remove(0);
-        Ok(Self(text))
+        for byte in &mut text {
+            if matches!(*byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+        text.truncate(text.trim_ascii_end().len());
+        let start = text.len() - text.trim_ascii_start().len() + 1;
+        Ok(Self { text, start })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.bytes().len()
     }
+
+    fn bytes(&self) -> &[u8] {
+        &self.text[self.start..]
+    }
+}
+
+/// Whether text that serde_json wrote is an object without the log's own members, seen without
+/// reading it: no string in it is one of those names, however deep. Most entries are like that; what
+/// isn't, or could hide a name behind an escape, has to be read.
+fn is_plainly_free(text: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(text) else {
+        return false;
+    };
+    let names = [r#""entry""#, r#""prev""#, r#""at""#];
+    text.starts_with('{') && !text.contains('\\') && names.iter().all(|name| !text.contains(name))
 }
 
 /// An object that has none of the log's own members.
@@ -152,10 +182,11 @@ impl Chain {
         let _ = write!(out, r#" {{"entry":{entry},"prev":""#);
         out.extend_from_slice(&hex(&self.hash));
         let _ = write!(out, r#"","at":"{at:.6}""#);
-        if !members.0.trim_start().starts_with('}') {
+        let members = members.bytes();
+        if !members.trim_ascii_start().starts_with(b"}") {
             out.push(b',');
         }
-        out.extend_from_slice(members.0.as_bytes());
+        out.extend_from_slice(members);
         let hash = sha256(&out[start + JSON_START..]);
         out[start..start + HASH_END].copy_from_slice(&hex(&hash));
         out.push(b'\n');

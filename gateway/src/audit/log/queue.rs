@@ -5,12 +5,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::chain::Members;
-use super::{AuditError, Health, Receipt};
+use super::{AuditError, Health, Options, Receipt};
 
 /// An entry on its way to the disk.
 pub(super) struct Job {
@@ -24,6 +24,7 @@ pub(super) struct Queue {
     wake: Condvar,
     limit: usize,
     reserve: usize,
+    stall: Duration,
 }
 
 struct State {
@@ -34,19 +35,22 @@ struct State {
     asleep: bool,
     closed: bool,
     writable: bool,
+    /// Since when the writer waits for the disk.
+    waiting: Option<Instant>,
     entries: u64,
     lost: u64,
     last_error: Option<String>,
 }
 
 impl Queue {
-    pub(super) fn new(limit: usize, reserve: usize, entries: u64) -> Self {
+    pub(super) fn new(options: &Options, entries: u64) -> Self {
         let state = State {
             jobs: VecDeque::new(),
             kept: 0,
             asleep: false,
             closed: false,
             writable: true,
+            waiting: None,
             entries,
             lost: 0,
             last_error: None,
@@ -54,8 +58,9 @@ impl Queue {
         Self {
             state: Mutex::new(state),
             wake: Condvar::new(),
-            limit,
-            reserve,
+            limit: options.queue,
+            reserve: options.reserve,
+            stall: options.stall,
         }
     }
 
@@ -108,6 +113,7 @@ impl Queue {
         });
         // One entry is always taken, however small the room.
         let count = fitting.count().max(1);
+        state.waiting = Some(Instant::now());
         Some(state.jobs.drain(..count).collect())
     }
 
@@ -129,6 +135,7 @@ impl Queue {
     /// Notes a batch on disk.
     pub(super) fn written(&self, entries: u64) {
         let mut state = self.state();
+        state.waiting = None;
         state.kept = 0;
         state.entries = entries;
         if !std::mem::replace(&mut state.writable, true) {
@@ -145,6 +152,7 @@ impl Queue {
     /// Notes a failure.
     pub(super) fn failed(&self, error: String) {
         let mut state = self.state();
+        state.waiting = None;
         let news = std::mem::replace(&mut state.writable, false);
         state.last_error = Some(error.clone());
         drop(state);
@@ -168,12 +176,16 @@ impl Queue {
 
     pub(super) fn health(&self) -> Health {
         let state = self.state();
+        // A disk that hangs says nothing: it shows only in how long it has been silent.
+        let waited = state.waiting.map(|since| since.elapsed());
+        let stalled = waited.is_some_and(|waited| waited >= self.stall);
+        let silent = || "the disk doesn't answer".to_owned();
         Health {
-            writable: state.writable && !state.closed,
+            writable: state.writable && !state.closed && !stalled,
             queued: state.jobs.len() + state.kept,
             entries: state.entries,
             lost: state.lost,
-            last_error: state.last_error.clone(),
+            last_error: stalled.then(silent).or_else(|| state.last_error.clone()),
         }
     }
 

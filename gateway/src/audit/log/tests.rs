@@ -210,8 +210,14 @@ async fn what_is_not_an_entry_is_refused() {
         let refused = log.record(&not).await;
         assert!(matches!(refused, Err(AuditError::Invalid(_))), "{not}");
     }
+    for hidden in [r#"{"\u0061t": 1}"#, " { \"prev\" : 1 }"] {
+        let raw = serde_json::value::RawValue::from_string(hidden.trim().to_owned()).unwrap();
+        let refused = log.record(&raw).await;
+        assert!(matches!(refused, Err(AuditError::Invalid(_))), "{hidden}");
+    }
     for odd in [
         "{}",
+        r#"{"a": "at", "b": ["\u0061t"]}"#,
         "{ }",
         "{\n \"a\": \"\\n\",\r\n \"ü\": {\"entry\": 1}\n}",
     ] {
@@ -219,7 +225,7 @@ async fn what_is_not_an_entry_is_refused() {
         log.record(&raw).await.unwrap();
     }
     log.close().await;
-    assert_eq!(verify(dir.path(), |_| {}).unwrap().entries, 3);
+    assert_eq!(verify(dir.path(), |_| {}).unwrap().entries, 4);
     for json in read(dir.path()) {
         serde_json::from_str::<Value>(&json.unwrap()).unwrap();
     }

@@ -162,12 +162,12 @@ impl Framing {
             if self.chunked || self.length.is_some() {
                 return None;
             }
-            self.length = Some(number(value)?);
+            self.length = Some(number(trim(value))?);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             if self.is_1_0 || self.chunked || self.length.is_some() {
                 return None;
             }
-            self.chunked = value.eq_ignore_ascii_case(b"chunked");
+            self.chunked = trim(value).eq_ignore_ascii_case(b"chunked");
             return self.chunked.then_some(self);
         }
         Some(self)
@@ -197,11 +197,12 @@ fn request_line(line: &[u8]) -> Option<Framing> {
     })
 }
 
-/// `name: value`, the value without the blanks around it.
+/// `name:value`, the value with the blanks around it.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let colon = memchr(b':', line)?;
-    let (name, value) = (&line[..colon], &line[colon + 1..]);
-    (is_token(name) && is_text(value)).then(|| (name, trim(value)))
+    let end = line.iter().position(|&b| !TOKEN[usize::from(b)])?;
+    let (name, rest) = line.split_at(end);
+    let value = rest.strip_prefix(b":")?;
+    (!name.is_empty() && is_text(value)).then_some((name, value))
 }
 
 fn is_framing(name: &[u8]) -> bool {

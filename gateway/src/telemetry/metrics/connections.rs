@@ -136,7 +136,7 @@ impl Metrics {
     #[must_use = "the connection counts as ended once this drops"]
     pub fn connection_opened(&self, version: &'static str) -> Open {
         let labels = [KeyValue::new(name::PROTOCOL_VERSION, version)];
-        self.0.connections.open.add(1, &labels);
+        self.0.instruments.connections.open.add(1, &labels);
         Open {
             metrics: self.clone(),
             labels,
@@ -146,31 +146,31 @@ impl Metrics {
     /// A connection ended.
     pub fn connection_ended(&self, why: Ending) {
         let labels = [KeyValue::new(name::CAUSE, why.as_str())];
-        self.0.connections.ended.add(1, &labels);
+        self.0.instruments.connections.ended.add(1, &labels);
     }
 
     /// A connection wasn't let in.
     pub fn connection_refused(&self, why: Refused) {
         let labels = [KeyValue::new(name::CAUSE, why.as_str())];
-        self.0.connections.refused.add(1, &labels);
+        self.0.instruments.connections.refused.add(1, &labels);
     }
 
     /// A handshake is under way until the guard drops.
     #[must_use = "the handshake counts as ended once this drops"]
     pub fn handshake_began(&self) -> Handshaking {
-        self.0.connections.handshaking.add(1, &[]);
+        self.0.instruments.connections.handshaking.add(1, &[]);
         Handshaking(self.clone())
     }
 
     /// No connection could be accepted for want of resources.
     pub fn accept_failed(&self) {
-        self.0.connections.accept_failures.add(1, &[]);
+        self.0.instruments.connections.accept_failures.add(1, &[]);
     }
 
     /// A request was turned away.
     pub fn request_shed(&self, why: Shed) {
         let labels = [KeyValue::new(name::CAUSE, why.as_str())];
-        self.0.connections.shed.add(1, &labels);
+        self.0.instruments.connections.shed.add(1, &labels);
     }
 }
 
@@ -183,7 +183,12 @@ pub struct Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.metrics.0.connections.open.add(-1, &self.labels);
+        self.metrics
+            .0
+            .instruments
+            .connections
+            .open
+            .add(-1, &self.labels);
     }
 }
 
@@ -193,6 +198,6 @@ pub struct Handshaking(Metrics);
 
 impl Drop for Handshaking {
     fn drop(&mut self) {
-        self.0.0.connections.handshaking.add(-1, &[]);
+        self.0.0.instruments.connections.handshaking.add(-1, &[]);
     }
 }

@@ -1,13 +1,11 @@
 //! What metrics are filed under, where more than one label or a choice of words is at stake.
 
-use std::sync::Arc;
-
 use opentelemetry::KeyValue;
 
 use crate::telemetry::names as name;
 
 /// Whose limit a request met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RateScope {
     /// One counter's.
     Counter,
@@ -18,7 +16,7 @@ pub enum RateScope {
 }
 
 /// What a limit or the grants said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Decision {
     /// All of it.
     Allowed,
@@ -76,19 +74,58 @@ pub(in crate::telemetry) struct ServerLabels {
     pub(in crate::telemetry) protocol_version: &'static str,
 }
 
-/// What a call to an agency is filed under.
-#[derive(Clone, Debug)]
-pub(in crate::telemetry) struct ClientLabels {
-    pub(in crate::telemetry) agency: Arc<str>,
-    pub(in crate::telemetry) server_address: Arc<str>,
-    pub(in crate::telemetry) server_port: u16,
-}
-
 impl ServerLabels {
     pub(super) fn active(&self) -> [KeyValue; 2] {
         [
             KeyValue::new(name::HTTP_METHOD, self.method),
             KeyValue::new(name::URL_SCHEME, self.scheme),
         ]
+    }
+
+    pub(super) fn ended(&self, end: HttpEnd) -> Vec<KeyValue> {
+        let mut all = Vec::with_capacity(6);
+        all.extend(self.active());
+        all.push(KeyValue::new(name::HTTP_ROUTE, self.route));
+        all.push(KeyValue::new(name::PROTOCOL_VERSION, self.protocol_version));
+        all.extend(end.labels());
+        all
+    }
+
+    /// What tells one label set from another, the most telling first.
+    pub(super) fn key(&self, end: HttpEnd) -> ServerKey {
+        let Self {
+            method,
+            scheme,
+            route,
+            protocol_version,
+        } = *self;
+        (end, route, method, protocol_version, scheme)
+    }
+}
+
+pub(super) type ServerKey = (
+    HttpEnd,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
+/// How an HTTP exchange ended: its status, and its error if it was one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::telemetry) struct HttpEnd {
+    pub(in crate::telemetry) status: Option<u16>,
+    pub(in crate::telemetry) error_type: Option<&'static str>,
+}
+
+impl HttpEnd {
+    pub(super) fn labels(self) -> impl Iterator<Item = KeyValue> {
+        let status = self
+            .status
+            .map(|code| KeyValue::new(name::HTTP_STATUS, i64::from(code)));
+        let error_type = self
+            .error_type
+            .map(|word| KeyValue::new(name::ERROR_TYPE, word));
+        status.into_iter().chain(error_type)
     }
 }

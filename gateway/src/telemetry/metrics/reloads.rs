@@ -3,7 +3,8 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Meter};
 
-use super::{Metrics, unix_now};
+use super::Metrics;
+use super::peer::unix_now;
 use crate::telemetry::names as name;
 
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Reloads {
 impl Metrics {
     /// The configuration that the process began with is in force.
     pub fn config_loaded(&self) {
-        let reloads = &self.0.reloads;
+        let reloads = &self.0.instruments.reloads;
         reloads.success.record(1, &[]);
         reloads.time.record(unix_now(), &[]);
     }
@@ -59,7 +60,7 @@ impl Metrics {
             Reloaded::Applied => "applied",
             Reloaded::Refused => "refused",
         };
-        let reloads = &self.0.reloads;
+        let reloads = &self.0.instruments.reloads;
         reloads
             .count
             .add(1, &[KeyValue::new(name::RELOAD_RESULT, word)]);

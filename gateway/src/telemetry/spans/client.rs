@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use loket_sdk::trace::TraceContext;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, SpanKind, Tracer as _};
-use opentelemetry_sdk::trace::{SdkTracer, Span};
+use opentelemetry::trace::{Span as _, SpanKind};
+use opentelemetry_sdk::trace::Span;
 
-use super::{SpanHandle, set_error};
+use super::{Recorder, SpanHandle, Started, set_error};
 use crate::telemetry::ErrorType;
-use crate::telemetry::metrics::{ClientLabels, Metrics};
+use crate::telemetry::metrics::{HttpEnd, Peer};
 use crate::telemetry::names as name;
 
 /// What the gateway calls at an agency.
@@ -22,32 +22,28 @@ const RECORD_TEMPLATE: &str = "/v1/records/{record}/{major}";
 /// Ends with [`finish`](Self::finish); dropped before that, it was cancelled, which is no error.
 #[derive(Debug)]
 pub struct ClientSpan {
-    span: Span,
+    span: Option<Box<Span>>,
     handle: SpanHandle,
-    metrics: Metrics,
-    labels: ClientLabels,
+    peer: Arc<Peer>,
     started: Instant,
     finished: bool,
 }
 
 impl ClientSpan {
     pub(in crate::telemetry) fn start(
-        tracer: &SdkTracer,
-        metrics: Metrics,
+        recorder: &Recorder,
         parent: &SpanHandle,
-        labels: ClientLabels,
+        peer: Arc<Peer>,
         record: &str,
     ) -> Self {
-        let builder = tracer.span_builder("POST").with_kind(SpanKind::Client);
-        let mut span = tracer.build_with_context(builder, &parent.child_context());
-        if span.is_recording() {
-            span.set_attributes(call_attributes(&labels, record));
+        let Started { handle, mut span } = recorder.child("POST", SpanKind::Client, parent);
+        if let Some(span) = &mut span {
+            span.set_attributes(call_attributes(&peer, record));
         }
         Self {
-            handle: SpanHandle::of(&span, Some(parent.0.trace_id())),
             span,
-            metrics,
-            labels,
+            handle,
+            peer,
             started: Instant::now(),
             finished: false,
         }
@@ -79,8 +75,8 @@ impl ClientSpan {
         self.finished = true;
         let bad_status = status.filter(|&code| code >= 400);
         let error_type = error_type.or(bad_status.map(|code| ErrorType::Status(code).as_str()));
-        if self.span.is_recording() {
-            self.span.set_attributes(
+        if let Some(span) = &mut self.span {
+            span.set_attributes(
                 [
                     Some(KeyValue::new(name::OUTCOME, outcome)),
                     Some(KeyValue::new(name::REASON, word(reason))),
@@ -91,53 +87,56 @@ impl ClientSpan {
                 .into_iter()
                 .flatten(),
             );
-            set_error(&mut self.span, error_type.is_some(), error_type);
+            set_error(span, error_type.is_some(), error_type);
         }
         if error_type.is_none() && status.is_some() {
-            let agency = Arc::clone(&self.labels.agency);
-            self.metrics.agency_succeeded(agency);
+            self.peer.agency().succeeded();
         }
-        self.end(status, outcome, error_type);
+        self.end(HttpEnd { status, error_type }, outcome);
     }
 
-    fn end(&mut self, status: Option<u16>, outcome: &'static str, error: Option<&'static str>) {
-        self.span.end();
+    fn end(&mut self, end: HttpEnd, outcome: &'static str) {
+        if let Some(span) = &mut self.span {
+            span.end();
+        }
         let elapsed = self.started.elapsed();
-        self.metrics
-            .client_ended(&self.labels, status, error, elapsed);
-        let agency = Arc::clone(&self.labels.agency);
-        self.metrics
-            .record_agency_call(agency, outcome, error, elapsed);
+        self.peer.exchanged(end, elapsed);
+        self.peer.agency().called(outcome, end.error_type, elapsed);
     }
 }
 
 impl Drop for ClientSpan {
     fn drop(&mut self) {
         if !self.finished {
-            self.span
-                .set_attribute(KeyValue::new(name::CANCELLED, true));
-            self.end(None, "cancelled", None);
+            if let Some(span) = &mut self.span {
+                span.set_attribute(KeyValue::new(name::CANCELLED, true));
+            }
+            let end = HttpEnd {
+                status: None,
+                error_type: None,
+            };
+            self.end(end, "cancelled");
         }
     }
 }
 
-fn call_attributes(labels: &ClientLabels, record: &str) -> [KeyValue; 8] {
+fn call_attributes(peer: &Peer, record: &str) -> [KeyValue; 8] {
     let mut url = String::from("https://");
-    let host = &labels.server_address;
+    let (host, port, agency) = (peer.address(), peer.port(), peer.agency().name());
     // Writing to a String can't fail.
     let _ = match host.contains(':') {
         true => write!(url, "[{host}]"),
         false => write!(url, "{host}"),
     };
-    let _ = write!(url, ":{}/v1/records/{record}", labels.server_port);
+    let _ = write!(url, ":{port}/v1/records/{record}");
     [
         KeyValue::new(name::HTTP_METHOD, "POST"),
-        KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&labels.server_address)),
-        KeyValue::new(name::SERVER_PORT, i64::from(labels.server_port)),
+        KeyValue::new(name::SERVER_ADDRESS, Arc::clone(host)),
+        KeyValue::new(name::SERVER_PORT, i64::from(port)),
         KeyValue::new(name::URL_FULL, url),
         KeyValue::new(name::URL_TEMPLATE, RECORD_TEMPLATE),
-        KeyValue::new(name::PEER, Arc::clone(&labels.agency)),
-        KeyValue::new(name::PEER_DEPRECATED, Arc::clone(&labels.agency)),
+        KeyValue::new(name::PEER, Arc::clone(agency)),
+        KeyValue::new(name::PEER_DEPRECATED, Arc::clone(agency)),
         KeyValue::new(name::RECORD, record.to_owned()),
     ]
 }

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use http::{Method, Version};
 use loket_sdk::trace::TraceContext;
-use opentelemetry::trace::{Span as _, SpanContext, SpanKind, TraceContextExt as _, Tracer as _};
-use opentelemetry::{Context, KeyValue, Value};
-use opentelemetry_sdk::trace::{SdkTracer, Span};
+use opentelemetry::trace::Span as _;
+use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::trace::Span;
 
-use super::{SpanHandle, set_error};
+use super::{Recorder, SpanHandle, Started, set_error};
 use crate::telemetry::ErrorType;
-use crate::telemetry::metrics::{Metrics, ServerLabels};
+use crate::telemetry::metrics::{HttpEnd, Metrics, ServerLabels};
 use crate::telemetry::names as name;
 
 /// A request that a caller sent to the gateway.
@@ -19,7 +19,7 @@ use crate::telemetry::names as name;
 /// Ends with [`finish`](Self::finish); dropped before that, the caller left.
 #[derive(Debug)]
 pub struct ServerSpan {
-    span: Span,
+    span: Option<Box<Span>>,
     handle: SpanHandle,
     metrics: Metrics,
     labels: ServerLabels,
@@ -40,7 +40,7 @@ pub(in crate::telemetry) struct Arrival<'a> {
 
 impl ServerSpan {
     pub(in crate::telemetry) fn start(
-        tracer: &SdkTracer,
+        recorder: &Recorder,
         metrics: Metrics,
         arrival: &Arrival<'_>,
     ) -> Self {
@@ -50,24 +50,15 @@ impl ServerSpan {
             route: arrival.route,
             protocol_version: version_number(arrival.version),
         };
-        let parent = arrival.parent.map(super::remote);
-        let trace_id = parent.as_ref().map(SpanContext::trace_id);
-        let context = match parent {
-            Some(parent) => Context::new().with_remote_span_context(parent),
-            None => Context::new(),
-        };
-        let builder = tracer
-            .span_builder(arrival.route)
-            .with_kind(SpanKind::Server);
-        let mut span = tracer.build_with_context(builder, &context);
-        if span.is_recording() {
+        let Started { handle, mut span } = recorder.root(arrival.route, arrival.parent);
+        if let Some(span) = &mut span {
             span.update_name(format!("{} {}", span_method(labels.method), arrival.route));
             span.set_attributes(arrival_attributes(&labels, arrival));
         }
         metrics.server_started(&labels);
         Self {
-            handle: SpanHandle::of(&span, trace_id),
             span,
+            handle,
             metrics,
             labels,
             started: Instant::now(),
@@ -120,25 +111,25 @@ impl ServerSpan {
         self.finished = true;
         let failed = status >= 500;
         let error_type = error_type.or_else(|| failed.then(|| ErrorType::Status(status).as_str()));
-        if self.span.is_recording() {
-            self.span
-                .set_attribute(KeyValue::new(name::HTTP_STATUS, i64::from(status)));
-            set_error(&mut self.span, failed, error_type);
+        if let Some(span) = &mut self.span {
+            span.set_attribute(KeyValue::new(name::HTTP_STATUS, i64::from(status)));
+            set_error(span, failed, error_type);
         }
-        self.end(Some(status), error_type);
+        let status = Some(status);
+        self.end(HttpEnd { status, error_type });
     }
 
-    fn end(&mut self, status: Option<u16>, error_type: Option<&'static str>) {
-        self.span.end();
+    fn end(&mut self, end: HttpEnd) {
+        if let Some(span) = &mut self.span {
+            span.end();
+        }
         let elapsed = self.started.elapsed();
-        self.metrics
-            .server_ended(&self.labels, status, error_type, elapsed);
+        self.metrics.server_ended(&self.labels, end, elapsed);
     }
 
     fn set(&mut self, key: &'static str, value: &str) {
-        if self.span.is_recording() {
-            self.span
-                .set_attribute(KeyValue::new(key, value.to_owned()));
+        if let Some(span) = &mut self.span {
+            span.set_attribute(KeyValue::new(key, value.to_owned()));
         }
     }
 }
@@ -146,9 +137,13 @@ impl ServerSpan {
 impl Drop for ServerSpan {
     fn drop(&mut self) {
         if !self.finished {
-            self.span
-                .set_attribute(KeyValue::new(name::ABANDONED, true));
-            self.end(None, None);
+            if let Some(span) = &mut self.span {
+                span.set_attribute(KeyValue::new(name::ABANDONED, true));
+            }
+            self.end(HttpEnd {
+                status: None,
+                error_type: None,
+            });
         }
     }
 }

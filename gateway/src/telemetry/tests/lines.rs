@@ -85,6 +85,14 @@ fn a_line_without_fields_has_no_empty_members() {
 }
 
 #[test]
+fn a_line_without_a_message_has_an_empty_body() {
+    let text = written(LogFormat::Json, "info", || tracing::info!(loket.count = 1));
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["body"], "");
+    assert_eq!(line["attributes"]["loket.count"], 1);
+}
+
+#[test]
 fn pretty_text_cannot_start_a_line_of_its_own() {
     let text = written(LogFormat::Text, "info", || {
         tracing::info!(

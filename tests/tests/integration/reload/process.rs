@@ -16,6 +16,7 @@ use loket_sdk::client::Client;
 use loket_sdk::ids::Nik;
 use loket_sdk::message::{LegalBasisKind, Purpose};
 use loket_sdk::testing::Fault;
+use loket_tests::real::loket;
 use loket_tests::town::eventually;
 use loket_tests::{BAGAS, admin};
 use serde_json::Value;
@@ -23,7 +24,6 @@ use tokio::task::JoinSet;
 
 use super::site::{Site, Wish};
 use super::{ask, problem};
-use crate::kill::loket;
 
 /// A gateway process; it is killed when it is dropped.
 struct Process {

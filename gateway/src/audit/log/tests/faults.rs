@@ -231,6 +231,30 @@ async fn a_full_queue_refuses_callers_and_then_counts_what_is_lost() {
 }
 
 #[tokio::test]
+async fn a_disk_that_hangs_shows_before_it_fails() {
+    let (dir, disk) = (dir(), Faulty::default());
+    let options = Options {
+        stall: Duration::ZERO,
+        ..Options::default()
+    };
+    let log = disk.open(dir.path(), options);
+    assert!(log.health().writable, "nobody waits");
+    let (reached, syncs) = mpsc::channel();
+    disk.set(|faults| faults.reached = Some(reached));
+    let held = disk.gate.lock().unwrap();
+    let first = log.record(&entry(1));
+    syncs.recv().unwrap();
+    let health = log.health();
+    assert!(!health.writable);
+    let silent = Some("the disk doesn't answer".to_owned());
+    assert_eq!(health.last_error, silent);
+    drop(held);
+    first.await.unwrap();
+    assert!(log.health().writable);
+    assert_eq!(log.health().last_error, None);
+}
+
+#[tokio::test]
 async fn entries_of_callers_that_left_outlive_a_failing_disk() {
     let (dir, disk) = (dir(), Faulty::default());
     let options = Options {

@@ -1,0 +1,183 @@
+//! The gateway as a process.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use serde_json::Value;
+
+use super::loket;
+use crate::admin;
+use crate::town::eventually_within;
+
+/// Ticks a second in `/proc/PID/stat`: 100 on every Linux that Rust's targets run on.
+const TICKS: u64 = 100;
+
+/// A gateway's process; it is killed when it is dropped.
+pub struct Gateway {
+    child: Child,
+    address: SocketAddr,
+    admin: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+impl Gateway {
+    /// Starts the built binary with this configuration.
+    #[must_use]
+    pub fn start(config: &Path) -> Self {
+        Self::launch(Command::new(loket()), config)
+    }
+
+    /// Starts it by a command of the caller's, which takes the arguments of `loket`.
+    ///
+    /// # Panics
+    /// When it doesn't start.
+    #[must_use]
+    pub fn launch(mut command: Command, config: &Path) -> Self {
+        command.args(["serve", "--config"]).arg(config);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("a process");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (address, admin) = loop {
+            let line = lines.next().expect("it says where it listens");
+            let line = line.expect("a line");
+            let document: Value = serde_json::from_str(&line).expect(&line);
+            keep(&log, &line);
+            if document["body"] == "listening" {
+                let at = |name: &str| {
+                    let text = document["attributes"][name].as_str();
+                    text.and_then(|text| text.parse().ok()).expect("an address")
+                };
+                break (at("server.address"), at("loket.admin.address"));
+            }
+        };
+        let keeping = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                keep(&keeping, &line);
+            }
+        });
+        Self {
+            child,
+            address,
+            admin,
+            log,
+        }
+    }
+
+    /// Where counters connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Everything it logged so far.
+    ///
+    /// # Panics
+    /// When another thread did.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.lock().expect("a whole log").clone()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the admin listener answers to `GET`: status and text; none when it doesn't.
+    pub async fn admin(&self, path: &str) -> Option<(u16, String)> {
+        let reply = admin::request(self.admin, "GET", path).await?;
+        Some((reply.status, reply.body))
+    }
+
+    /// Waits until `/readyz` has this status; its text.
+    pub async fn readiness(&self, status: u16) -> String {
+        eventually_within(60, &format!("/readyz is {status}"), async || {
+            let (found, text) = self.admin("/readyz").await?;
+            (found == status).then_some(text)
+        })
+        .await
+    }
+
+    /// Ends it without a word.
+    ///
+    /// # Panics
+    /// When it can't be killed.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Tells it to drain and waits for its end.
+    ///
+    /// # Panics
+    /// When it doesn't end, or not well.
+    pub async fn stop(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a process of ours");
+        let child = Mutex::new(&mut self.child);
+        let status = eventually_within(60, "the gateway ends", async || {
+            let mut child = child.lock().expect("no panic");
+            child.try_wait().expect("a child")
+        });
+        assert_eq!(status.await.code(), Some(0));
+    }
+
+    /// Fails when it has ended.
+    ///
+    /// # Panics
+    /// When it has.
+    pub fn is_alive(&mut self) {
+        assert!(self.child.try_wait().expect("a child").is_none());
+    }
+
+    /// Lowers or lifts what the running process may use; what it might before.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn limit(&self, resource: Resource, at: Option<u64>) -> Option<u64> {
+        let pid = Some(Pid::from_child(&self.child));
+        let limit = rustix::process::getrlimit(resource);
+        let new = Rlimit {
+            current: at,
+            maximum: limit.maximum,
+        };
+        prlimit(pid, resource, new)
+            .expect("a child of ours")
+            .current
+    }
+
+    /// User and system time so far.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()));
+        let stat = stat.expect("it runs");
+        // The name, in brackets, may contain spaces.
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.map(|ticks| ticks.parse().unwrap_or(0)).sum();
+        Duration::from_millis(ticks * 1000 / TICKS)
+    }
+}
+
+fn keep(log: &Mutex<String>, line: &str) {
+    let mut log = log.lock().expect("a whole log");
+    log.push_str(line);
+    log.push('\n');
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may be dead already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

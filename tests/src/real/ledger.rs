@@ -1,0 +1,89 @@
+//! The audit log as it lies on disk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use loket_gateway::audit::verify;
+use serde_json::Value;
+
+use super::Seen;
+
+/// The entries of a log whose chain is whole, in order.
+pub struct Ledger {
+    entries: Vec<(String, Value)>,
+}
+
+impl Ledger {
+    /// Reads a log; a gateway may be writing to it.
+    ///
+    /// # Panics
+    /// When the chain isn't whole.
+    #[must_use]
+    pub fn read(audit: &Path) -> Self {
+        let verified = verify::verify(audit, |_| {}).expect("the chain is whole");
+        let files = fs::read_dir(audit).expect("a directory");
+        let mut segments: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
+        segments.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
+        segments.sort();
+        let mut entries = Vec::new();
+        for segment in segments {
+            let text = fs::read(segment).expect("a segment");
+            // A line that is being written has no end yet.
+            for line in text.split_inclusive(|byte| *byte == b'\n') {
+                let Some(line) = line.strip_suffix(b"\n") else {
+                    continue;
+                };
+                let line = str::from_utf8(line).expect("a text");
+                let (hash, json) = line.split_once(' ').expect("a hash");
+                let entry = serde_json::from_str(json).expect("an entry");
+                entries.push((hash.to_owned(), entry));
+            }
+        }
+        assert!(entries.len() as u64 >= verified.entries);
+        Self { entries }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many there are of a kind.
+    #[must_use]
+    pub fn count(&self, kind: &str) -> usize {
+        let of_kind = self.entries.iter().filter(|(_, e)| e["kind"] == kind);
+        of_kind.count()
+    }
+
+    /// Every answer that was seen is an entry, under the number and the hash of its receipt, and
+    /// says the same of every source; how many.
+    ///
+    /// # Panics
+    /// When one isn't.
+    pub fn has(&self, seen: &[Seen]) -> usize {
+        let answers: Vec<_> = seen.iter().filter_map(Seen::answer).collect();
+        for answer in &answers {
+            let receipt = &answer.receipt;
+            let number = usize::try_from(receipt.entry).expect("a number");
+            let (hash, entry) = self.entries.get(number - 1).expect("an answer is recorded");
+            assert_eq!(*hash, receipt.hash);
+            assert_eq!(entry["request_id"], answer.request_id.to_string());
+            for (told, recorded) in answer.results.iter().zip(sources(entry)) {
+                assert_eq!(recorded["record"], told.record.to_string());
+                assert_eq!(recorded["reason"], told.reason.as_str());
+            }
+        }
+        answers.len()
+    }
+}
+
+fn sources(entry: &Value) -> impl Iterator<Item = &Value> {
+    entry["sources"].as_array().into_iter().flatten()
+}

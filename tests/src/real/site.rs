@@ -1,0 +1,258 @@
+//! A site: an authority, registers, and the configuration of a gateway before them.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use loket_sdk::testing::{Ca, FakeAgency, FakeCounter};
+use tempfile::TempDir;
+
+use super::{AgencyProcess, BYSTANDERS, Gateway, Hosts, Ledger, Liar, Load, Register, Seen};
+use crate::Ask;
+
+const PURPOSE: &str = "identity_check";
+
+/// A gateway's surroundings. What is set counts from the next start of a gateway.
+pub struct Site {
+    directory: TempDir,
+    ca: Ca,
+    bystanders: Vec<FakeAgency>,
+    sources: Vec<(Register, String)>,
+    /// How long a source may take.
+    pub timeout: &'static str,
+    /// When the fan-out and the request end.
+    pub deadlines: (&'static str, &'static str),
+    /// Where spans and metrics go.
+    pub collector: Option<String>,
+    /// Where the audit log is.
+    pub audit: PathBuf,
+}
+
+impl Site {
+    /// A site with its authority and the registers that stay well.
+    pub async fn new() -> Self {
+        let mut site = Self::bare();
+        for register in BYSTANDERS {
+            let agency = FakeAgency::builder(register.agency)
+                .gateways([site.ca.spiffe("gateway", "mpp-1")])
+                .samples()
+                .forgetful()
+                .start(&site.ca)
+                .await;
+            site.sources.push((*register, agency.url()));
+            site.bystanders.push(agency);
+        }
+        site
+    }
+
+    fn bare() -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let ca = Ca::new("loket.example");
+        ca.write_to(directory.path());
+        ca.system("gateway", "mpp-1").write_to(directory.path());
+        let mut key = fs::OpenOptions::new();
+        let key = key.write(true).create(true).truncate(true).mode(0o600);
+        let key = key.open(directory.path().join("subject.key"));
+        key.and_then(|mut key| key.write_all("5a".repeat(32).as_bytes()))
+            .expect("a key");
+        Self {
+            audit: directory.path().join("audit"),
+            directory,
+            ca,
+            bystanders: Vec::new(),
+            sources: Vec::new(),
+            timeout: "1500ms",
+            deadlines: ("10s", "12s"),
+            collector: None,
+        }
+    }
+
+    /// Adds a register whose agency is a process of its own.
+    pub fn process(&mut self, register: Register) -> AgencyProcess {
+        self.place(AgencyProcess::start(self, register, None), register)
+    }
+
+    /// Adds a register whose agency is a process on a host of its own.
+    pub fn remote(&mut self, register: Register, hosts: &Hosts) -> AgencyProcess {
+        self.place(AgencyProcess::start(self, register, Some(hosts)), register)
+    }
+
+    fn place(&mut self, agency: AgencyProcess, register: Register) -> AgencyProcess {
+        let url = format!("https://{}", agency.address());
+        self.sources.push((register, url));
+        agency
+    }
+
+    /// Adds a register whose agency does what no agency should.
+    pub async fn liar(&mut self, register: Register) -> Liar {
+        let liar = Liar::start(&self.ca, register).await;
+        let url = format!("https://localhost:{}", liar.address().port());
+        self.sources.push((register, url));
+        liar
+    }
+
+    /// The authority of everyone.
+    #[must_use]
+    pub fn ca(&self) -> &Ca {
+        &self.ca
+    }
+
+    /// A directory that goes with the site.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts a gateway as it is configured now.
+    #[must_use]
+    pub fn start(&self) -> Gateway {
+        Gateway::start(&self.config())
+    }
+
+    /// The mall's counter at this address.
+    #[must_use]
+    pub fn counter(&self, address: SocketAddr) -> FakeCounter {
+        FakeCounter::new(&self.ca.system("mpp-kota", "counter").mutual_tls(), address)
+    }
+
+    /// One field of every register.
+    pub fn ask(&self) -> Ask {
+        let ask = Ask::new(PURPOSE).within_ms(9_000);
+        let sources = self.sources.iter();
+        sources.fold(ask, |ask, (register, _)| {
+            ask.fields(register.record, &[register.field])
+        })
+    }
+
+    /// Five callers that ask all the time, each a little after its last answer.
+    #[must_use]
+    pub fn load(&self, gateway: &Gateway) -> Load {
+        self.load_of(gateway, 5, Duration::from_millis(80))
+    }
+
+    /// So many callers; each waits this long between two questions.
+    #[must_use]
+    pub fn load_of(&self, gateway: &Gateway, callers: usize, pause: Duration) -> Load {
+        Load::start(
+            &self.counter(gateway.address()),
+            &self.ask(),
+            callers,
+            pause,
+        )
+    }
+
+    /// Fails unless the log is whole and has every answer that was seen.
+    pub fn recorded(&self, seen: &[Seen]) -> Ledger {
+        let ledger = Ledger::read(&self.audit);
+        ledger.has(seen);
+        ledger
+    }
+
+    /// Stops the registers that stayed well.
+    pub async fn close(self) {
+        for agency in self.bystanders {
+            agency.stop().await;
+        }
+    }
+
+    /// Writes the configuration; its path.
+    ///
+    /// # Panics
+    /// When it can't be written.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        let path = self.directory.path().join("loket.toml");
+        fs::write(&path, self.document()).expect("a file");
+        path
+    }
+
+    fn document(&self) -> String {
+        let (fan_out, edge) = self.deadlines;
+        let audit = self.audit.display();
+        let mut text = format!(
+            r#"
+[gateway]
+trust_domain = "loket.example"
+[listener]
+address = "127.0.0.1:0"
+[tls]
+certificate = "gateway-mpp-1.pem"
+key = "gateway-mpp-1.key"
+client_ca = "ca.pem"
+revocation_lists = []
+[upstream]
+certificate = "gateway-mpp-1.pem"
+key = "gateway-mpp-1.key"
+server_ca = "ca.pem"
+revocation_lists = []
+[admin]
+address = "127.0.0.1:0"
+[limits]
+fan_out_deadline = "{fan_out}"
+edge_deadline = "{edge}"
+[audit]
+directory = "{audit}"
+subject_key_file = "subject.key"
+[drain]
+delay = "10ms"
+[telemetry]
+environment = "test"
+"#
+        );
+        if let Some(endpoint) = &self.collector {
+            text.push_str(&format!("otlp_endpoint = \"{endpoint}\"\n"));
+        }
+        text.push_str(
+            r#"
+[[members]]
+id = "mpp-kota"
+name = "Mall"
+requests_per_second = 10000
+burst = 10000
+[[members.systems]]
+id = "counter"
+mall = "ID-35.10"
+"#,
+        );
+        for (register, url) in &self.sources {
+            let Register {
+                agency,
+                record,
+                field,
+            } = register;
+            let timeout = self.timeout;
+            let written = write!(
+                text,
+                r#"
+[[sources]]
+agency = "{agency}"
+system = "registry"
+records = ["{record}"]
+url = "{url}"
+server_name = "localhost"
+max_in_flight = 64
+timeout = "{timeout}"
+max_answer_kib = 64
+[[grants]]
+grant_id = "{agency}"
+agreement = "PKS/1"
+consumer = "mpp-kota"
+source = "{agency}"
+record = "{record}"
+purposes = ["{PURPOSE}"]
+fields = ["{field}"]
+mode = "read"
+valid_from = 2020-01-01
+valid_to = 2099-12-31
+state = "active"
+"#
+            );
+            written.expect("a text grows");
+        }
+        text
+    }
+}

@@ -1,0 +1,102 @@
+//! Sources that break HTTP, TLS or their own word, all at once before one gateway.
+
+use loket_tests::real::{Liar, Lie, Register, Site, only, register, untouched};
+
+/// What a source does, and what callers are told of it.
+type Case = (&'static str, Lie, &'static [&'static str]);
+
+const TOO_LATE: &[&str] = &["no_answer_yet", "breaker_open"];
+
+const FIRST: &[Case] = &[
+    ("korlantas", Lie::Reset, &["unreachable", "breaker_open"]),
+    (
+        "kemensos",
+        Lie::HalfClosed,
+        &["unreachable", "breaker_open"],
+    ),
+    (
+        "imigrasi",
+        Lie::HalfAnswer,
+        &["source_error", "breaker_open"],
+    ),
+    ("djp", Lie::Garbage, &["unreachable", "breaker_open"]),
+    ("bapenda", Lie::GarbageBody, &["not_json"]),
+    ("samsat", Lie::Drip, TOO_LATE),
+    ("bpn", Lie::Flood, &["too_large"]),
+    ("bkpm", Lie::None, &["complete"]),
+];
+
+const SECOND: &[Case] = &[
+    ("korlantas", Lie::TooShort, &["not_json"]),
+    ("kemensos", Lie::TooLong, TOO_LATE),
+    (
+        "imigrasi",
+        Lie::TooLongAndGone,
+        &["source_error", "breaker_open"],
+    ),
+    // Never the other citizen's answer, at most a connection that had to be given up.
+    ("djp", Lie::SecondAnswer, &["complete", "unreachable"]),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sources_answer_as_no_source_should() {
+    let mut site = Site::new().await;
+    let mut liars = Vec::new();
+    for (agency, ..) in FIRST {
+        liars.push(site.liar(register(agency)).await);
+    }
+    let gateway = site.start();
+    let load = site.load(&gateway);
+    let before = load.before().await;
+    for round in [FIRST, SECOND] {
+        let told = |liar: &&Liar| {
+            let name = liar.register().agency;
+            round.iter().find(|(agency, ..)| *agency == name)
+        };
+        for liar in &liars {
+            liar.tell(told(&liar).map_or(Lie::None, |(_, lie, _)| *lie));
+        }
+        let during = load.some(60).await;
+        for (agency, lie, reasons) in round {
+            only(&format!("{lie:?}"), &during, register(agency), reasons);
+        }
+        untouched("answers", &before, &during);
+        for liar in &liars {
+            liar.tell(Lie::None);
+        }
+        let all: Vec<Register> = liars.iter().map(Liar::register).collect();
+        load.well("answers", &all).await;
+    }
+    site.recorded(&load.end().await);
+    gateway.stop().await;
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sources_take_connections_and_nothing_comes_of_it() {
+    let mut site = Site::new().await;
+    let (silent, babbling) = (register("bpn"), register("djp"));
+    let (land, taxes) = (site.liar(silent).await, site.liar(babbling).await);
+    let gateway = site.start();
+    let load = site.load(&gateway);
+    let before = load.before().await;
+
+    land.tell(Lie::NoHandshake);
+    taxes.tell(Lie::GarbageHttp2);
+    // A connection may break while it is asked over it.
+    land.cut();
+    taxes.cut();
+    let during = load.some(60).await;
+    let reasons = ["no_answer_yet", "breaker_open", "unreachable"];
+    only("no handshake", &during, silent, &reasons);
+    let reasons = ["unreachable", "breaker_open"];
+    only("no HTTP/2", &during, babbling, &reasons);
+    untouched("no handshake", &before, &during);
+
+    land.tell(Lie::None);
+    taxes.tell(Lie::None);
+    load.well("no handshake", &[silent, babbling]).await;
+    site.recorded(&load.end().await);
+    gateway.stop().await;
+    site.close().await;
+}

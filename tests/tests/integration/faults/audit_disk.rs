@@ -1,0 +1,184 @@
+//! The disk under the audit log: full, refusing, hanging, and back again.
+
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Resource;
+
+use loket_tests::real::{
+    BYSTANDERS, Disk, Gateway, Load, Saw, Seen, Site, is_well, loket, register, skip,
+};
+
+/// Whoever isn't answered is told why; nobody hears anything else.
+fn told(case: &str, seen: &[Seen]) {
+    for seen in seen {
+        let well = match &seen.saw {
+            Saw::Answer(_) => true,
+            Saw::Problem(status, code) => *status == 503 && code == "audit_unavailable",
+            Saw::Nothing(_) | Saw::Hung => false,
+        };
+        assert!(well, "{case}: {seen}");
+    }
+}
+
+fn is_refused(seen: &Seen) -> bool {
+    matches!(seen.saw, Saw::Problem(503, _))
+}
+
+/// From the moment when the last ten were refused.
+async fn refused(load: &Load) -> Vec<Seen> {
+    load.until("nothing is answered", |seen| {
+        let last = seen.iter().rev().take(10);
+        last.filter(|seen| is_refused(seen)).count() == 10
+    })
+    .await
+}
+
+/// The fault begins, is noticed and ends; then the gateway is ready again though nobody asks.
+async fn out_and_back(
+    case: &str,
+    site: &Site,
+    gateway: Gateway,
+    begin: impl FnOnce(&Gateway),
+    end: impl FnOnce(&Gateway),
+) {
+    let load = site.load(&gateway);
+    load.before().await;
+    begin(&gateway);
+    let during = refused(&load).await;
+    told(case, &during);
+    let text = gateway.readiness(503).await;
+    assert!(text.contains("[-]audit"), "{text}");
+    let first = load.end().await;
+
+    end(&gateway);
+    gateway.readiness(200).await;
+    let load = site.load(&gateway);
+    load.well(case, BYSTANDERS).await;
+    let second = load.end().await;
+    told(case, &second);
+    site.recorded(&[first, second].concat());
+    gateway.stop().await;
+}
+
+fn started_on(site: &mut Site, test: &str) -> Option<(Disk, Gateway)> {
+    match Disk::new() {
+        Ok(disk) => {
+            site.audit = disk.path().join("audit");
+            let gateway = site.start();
+            Some((disk, gateway))
+        }
+        Err(reason) => {
+            skip(test, &reason);
+            None
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_disk_is_full_and_has_room_again() {
+    let mut site = Site::new().await;
+    let Some((disk, gateway)) = started_on(&mut site, "the_disk_is_full_and_has_room_again") else {
+        return;
+    };
+    out_and_back("full", &site, gateway, |_| disk.fill(), |_| disk.empty()).await;
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_disk_refuses_and_takes_again() {
+    let mut site = Site::new().await;
+    let Some((disk, gateway)) = started_on(&mut site, "the_disk_refuses_and_takes_again") else {
+        return;
+    };
+    let audit = site.audit.clone();
+    let (refuse, allow) = (|_: &_| disk.refuse(&audit), |_: &_| disk.allow(&audit));
+    out_and_back("refusing", &site, gateway, refuse, allow).await;
+    site.close().await;
+}
+
+/// Without root: the log may grow no more, as under a quota.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_reaches_a_limit_that_is_lifted() {
+    let site = Site::new().await;
+    // A process that outgrows its limit is killed unless it was started not to mind.
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#])
+        .arg(loket());
+    let gateway = Gateway::launch(command, &site.config());
+    let segment = site.audit.join(format!("{:020}.log", 1));
+    let limit = |gateway: &Gateway| {
+        let size = std::fs::metadata(&segment).unwrap().len();
+        gateway.limit(Resource::Fsize, Some(size + 100));
+    };
+    let lift = |gateway: &Gateway| {
+        gateway.limit(Resource::Fsize, None);
+    };
+    out_and_back("limited", &site, gateway, limit, lift).await;
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_disk_hangs_and_goes_on() {
+    let mut site = Site::new().await;
+    let land = site.liar(register("bpn")).await;
+    let Some((disk, gateway)) = started_on(&mut site, "the_disk_hangs_and_goes_on") else {
+        return;
+    };
+    let load = site.load(&gateway);
+    load.before().await;
+    // For a moment: everyone waits, and is answered.
+    let frozen = disk.freeze();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    drop(frozen);
+    let well = |seen: &[Seen]| is_well(seen, BYSTANDERS[0]);
+    let during = load.until("it goes on", well).await;
+    assert!(during.iter().all(|seen| seen.answer().is_some()));
+
+    // For longer than anyone waits: those who ask first are told late, the others at once, and no
+    // agency is asked in vain.
+    let frozen = disk.freeze();
+    let text = gateway.readiness(503).await;
+    assert!(text.contains("[-]audit"), "{text}");
+    let asked = land.asked();
+    let during = refused(&load).await;
+    assert_eq!(land.asked(), asked, "nobody is asked in vain");
+    told("hanging", &during);
+    let last = during.iter().rev().take(10);
+    let slowest = last.map(|seen| seen.took).max().unwrap();
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+
+    drop(frozen);
+    gateway.readiness(200).await;
+    load.well("hanging", BYSTANDERS).await;
+    site.recorded(&load.end().await);
+    gateway.stop().await;
+    site.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_gateway_starts_on_a_log_that_cant_be_written() {
+    let mut site = Site::new().await;
+    let Some((disk, gateway)) = started_on(&mut site, "no_gateway_starts_on_a_log") else {
+        return;
+    };
+    gateway.stop().await;
+    disk.remount("ro").unwrap();
+    let mut command = Command::new(loket());
+    command.args(["serve", "--config"]).arg(site.config());
+    let output = command.output().unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = text + &String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("audit log"), "{text}");
+    assert!(text.contains("Read-only file system"), "{text}");
+
+    disk.remount("rw").unwrap();
+    let gateway = site.start();
+    let load = site.load(&gateway);
+    load.before().await;
+    site.recorded(&load.end().await);
+    gateway.stop().await;
+    site.close().await;
+}
