@@ -8,7 +8,7 @@
 mod change;
 mod watch;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
@@ -61,6 +61,7 @@ pub struct Reloader {
     server_tls: Arc<ArcSwap<ServerConfig>>,
     source: OnceLock<Source>,
     status: String,
+    stopping: Arc<AtomicBool>,
     now: Mutex<InForce>,
 }
 
@@ -86,14 +87,14 @@ impl InForce {
 }
 
 impl Reloader {
-    /// For a gateway whose listener takes its TLS from `server_tls`; `status` is what the service
-    /// manager is told of it.
+    /// For a gateway whose listener takes its TLS from `server_tls`. With it goes what the service
+    /// manager is told of it, and whether it stops.
     #[must_use]
     pub fn new(
         gateway: Arc<Gateway>,
         server_tls: Arc<ArcSwap<ServerConfig>>,
         now: InForce,
-        status: String,
+        (status, stopping): (String, Arc<AtomicBool>),
     ) -> Arc<Self> {
         gateway.telemetry().metrics().config_loaded();
         Arc::new(Self {
@@ -101,6 +102,7 @@ impl Reloader {
             server_tls,
             source: OnceLock::new(),
             status,
+            stopping,
             now: Mutex::new(now),
         })
     }
@@ -119,6 +121,9 @@ impl Reloader {
         let reloader = self.clone();
         let reload = tokio::spawn(async move {
             let mut now = reloader.now.lock().await;
+            if reloader.stopping.load(Ordering::Relaxed) {
+                return Err(Refused::Stopping);
+            }
             supervisor::reloading();
             let outcome = reloader.attempt(&mut now).await;
             reloader.note(&outcome);
@@ -128,9 +133,6 @@ impl Reloader {
     }
 
     async fn attempt(&self, now: &mut InForce) -> Result<Changes, Refused> {
-        if self.gateway.draining().load(Ordering::Relaxed) {
-            return Err(Refused::Stopping);
-        }
         let source = self.source.get().ok_or(Refused::NoSource)?.clone();
         let config = tokio::task::spawn_blocking(move || source()).await;
         let config = config.map_err(|_| Refused::Panicked)?;

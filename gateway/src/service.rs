@@ -1,5 +1,7 @@
 //! Service: a configuration in, a gateway that serves until it is told to stop out.
 
+mod asked;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,8 +9,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -16,7 +16,6 @@ use crate::admin::{self, AdminState, Readiness};
 use crate::audit::Audit;
 use crate::audit::log::{Log, OpenError, Options};
 use crate::config::{Config, Drain};
-use crate::directory::Directory;
 use crate::identity::Trust;
 use crate::listener::Listener;
 use crate::pipeline::Gateway;
@@ -24,6 +23,7 @@ use crate::reload::{self, InForce, Reloader};
 use crate::snapshot::Snapshot;
 use crate::supervisor::{self, Sockets};
 use crate::telemetry::Telemetry;
+use asked::Asked;
 
 /// How long requests that were cut may take to be recorded.
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
@@ -119,8 +119,9 @@ impl Service {
             Ok(address) => format!("serving on {address}"),
             Err(_) => "serving".to_owned(),
         };
-        let reloader = Reloader::new(gateway.clone(), server_tls, in_force, status.clone());
         let readiness = Arc::new(readiness(&gateway));
+        let told = (status.clone(), readiness.draining.clone());
+        let reloader = Reloader::new(gateway.clone(), server_tls, in_force, told);
         let (stop, _) = watch::channel(false);
         Ok(Self {
             listener,
@@ -280,60 +281,4 @@ fn exposition(gateway: &Gateway) -> String {
     let queued = gateway.audit().log().health().queued;
     gateway.telemetry().metrics().set_audit_queue(queued);
     gateway.telemetry().prometheus_text()
-}
-
-/// Questions asked today before this process started, by grant.
-struct Asked {
-    since: Timestamp,
-    grants: std::collections::HashMap<String, (usize, u64)>,
-    day: jiff::civil::Date,
-}
-
-impl Asked {
-    fn today(directory: &Directory, zone: &TimeZone, now: Timestamp) -> Self {
-        let day = zone.to_datetime(now).date();
-        let since = zone.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(now);
-        let limited = directory
-            .grants()
-            .iter()
-            .enumerate()
-            .filter(|(_, g)| g.daily_quota.is_some());
-        let grants = limited
-            .map(|(index, grant)| (grant.id.clone(), (index, 0)))
-            .collect();
-        Self { since, grants, day }
-    }
-
-    /// Counts the questions of one entry; a streamed result is counted with its lookup.
-    fn count(&mut self, line: &str) {
-        #[derive(Deserialize)]
-        struct Line {
-            at: Timestamp,
-            kind: String,
-            #[serde(default)]
-            sources: Vec<Source>,
-        }
-        #[derive(Deserialize)]
-        struct Source {
-            #[serde(default)]
-            grants: Vec<String>,
-        }
-        let Ok(line) = serde_json::from_str::<Line>(line) else {
-            return;
-        };
-        if line.at < self.since || line.kind == "result" {
-            return;
-        }
-        for grant in line.sources.iter().flat_map(|source| &source.grants) {
-            if let Some((_, asked)) = self.grants.get_mut(grant) {
-                *asked += 1;
-            }
-        }
-    }
-
-    fn recount(&self, snapshot: &Snapshot) {
-        for &(grant, asked) in self.grants.values().filter(|(_, asked)| *asked > 0) {
-            snapshot.admission.recount(grant, self.day, asked);
-        }
-    }
 }

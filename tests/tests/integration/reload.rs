@@ -368,3 +368,29 @@ async fn requests_under_way_keep_what_they_began_with() {
     running.stop().await;
     site.agency.stop().await;
 }
+
+#[tokio::test]
+async fn what_stops_reads_nothing_more() {
+    let site = Site::new().await;
+    site.write(&Wish {
+        delay: "1s".to_owned(),
+        ..Wish::default()
+    });
+    let running = site.start().await;
+    let reply = admin::request(running.admin, "POST", "/drain")
+        .await
+        .unwrap();
+    assert_eq!(reply.status, 202);
+    loket_tests::town::eventually("it drains", async || {
+        let refused = running.reload().await;
+        matches!(refused, Err(loket_gateway::reload::Refused::Stopping)).then_some(())
+    })
+    .await;
+    let reply = admin::request(running.admin, "POST", "/reload")
+        .await
+        .unwrap();
+    assert_eq!(reply.status, 409, "{}", reply.body);
+    assert!(reply.body.contains("\"draining\""), "{}", reply.body);
+    running.ended().await;
+    site.agency.stop().await;
+}

@@ -247,4 +247,9 @@ impl Running {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
     }
+
+    /// Waits for its end, which was asked for by other means.
+    pub(crate) async fn ended(self) {
+        self.task.await.unwrap();
+    }
 }
