@@ -75,9 +75,9 @@ mod tests {
     fn a_broken_file_names_itself() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("loket.toml");
-        assert_eq!(named_by(&path), [path.clone()]);
+        assert_eq!(named_by(&path), std::slice::from_ref(&path));
         std::fs::write(&path, "tls = [").unwrap();
-        assert_eq!(named_by(&path), [path.clone()]);
+        assert_eq!(named_by(&path), std::slice::from_ref(&path));
         std::fs::write(&path, "holds_file = \"holds.txt\"\ntls = 5\n").unwrap();
         assert_eq!(
             named_by(&path),

@@ -50,12 +50,11 @@ impl Life {
         answer: impl Future<Output = Result<Response<B>, E>>,
     ) -> Result<Response<Leaving<B>>, E> {
         let _under_way = self.begin();
-        let mut answer = answer.await?;
-        // HTTP/1 could do this by itself; for HTTP/2 the header means nothing and isn't sent.
-        if let header::Entry::Occupied(last) = answer.headers_mut().entry(header::CONNECTION) {
-            if last.get() == "close" {
-                _under_way.0.dismissed.notify_one();
-            }
+        let answer = answer.await?;
+        // HTTP/1 could do this by itself; for HTTP/2 the header means nothing and hyper leaves it out.
+        let last = answer.headers().get(header::CONNECTION);
+        if last.is_some_and(|word| word == "close") {
+            _under_way.0.dismissed.notify_one();
         }
         Ok(answer.map(|body| Leaving { body, _under_way }))
     }
