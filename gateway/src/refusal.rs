@@ -143,14 +143,12 @@ impl Refusal {
         }
     }
 
-    /// Whether no request of this connection can be carried out, so that it ends.
+    /// Whether no request of this connection can be carried out, whatever the time, so that it ends.
     #[must_use]
     pub fn ends_connection(&self) -> bool {
         matches!(
             self,
-            Self::NotEnrolled(
-                NotEnrolled::Revoked | NotEnrolled::Untrusted | NotEnrolled::OutOfValidity
-            )
+            Self::NotEnrolled(NotEnrolled::Revoked | NotEnrolled::Untrusted)
         )
     }
 

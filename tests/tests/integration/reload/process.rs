@@ -138,7 +138,10 @@ async fn the_service_manager_hears_how_it_stands() {
     process.signal("-HUP");
     let ready = hear(&socket, "READY=1");
     assert!(ready.contains("the last reload was refused"), "{ready}");
-    assert_eq!(process.said("a reload was refused"), 1);
+    eventually("the refusal is logged", async || {
+        (process.said("a reload was refused") == 1).then_some(())
+    })
+    .await;
 
     process.signal("-TERM");
     hear(&socket, "STOPPING=1");
@@ -250,8 +253,12 @@ async fn a_restart_on_handed_over_sockets_refuses_no_connection() {
     let mut process = start();
     assert_eq!(process.address, address);
     assert_eq!(process.admin, operators.local_addr().unwrap());
-    let reply = admin::request(process.admin, "GET", "/readyz").await;
-    assert_eq!(reply.unwrap().status, 200);
+    let operators_at = process.admin;
+    eventually("it is ready", async || {
+        let reply = admin::request(operators_at, "GET", "/readyz").await?;
+        (reply.status == 200).then_some(())
+    })
+    .await;
 
     let load = Arc::new(Load::default());
     let mut workers = JoinSet::new();
