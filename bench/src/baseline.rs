@@ -1,4 +1,4 @@
-//! The floor: a fan-out that asks the same stubs over the same TLS and does nothing else.
+//! The floor of a lookup: a fan-out that asks the same stubs over the same TLS and does nothing else.
 //!
 //! No identity beyond the handshake, no limits, grants, validation, minimisation, trace or audit:
 //! the difference to the gateway is what governance costs. It is a process of its own, so that its
@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,17 +16,14 @@ use futures_util::future::try_join_all;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use loket_sdk::message::REQUEST_ID_HEADER;
-use loket_sdk::tls::MutualTls;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::connections::Connections;
+use crate::floor;
 use crate::plan::Protocol;
 use crate::stub::AGENCIES;
+use crate::tls::Tls;
 use crate::town::Files;
 
 /// What the measuring process passes on.
@@ -34,6 +31,11 @@ use crate::town::Files;
 pub(crate) struct Args {
     #[arg(long)]
     dir: PathBuf,
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Over HTTP/1.1 so many connections to each, over HTTP/2 one
+    #[arg(long)]
+    http1: Option<usize>,
     #[arg(long)]
     source: Vec<SocketAddr>,
 }
@@ -43,35 +45,22 @@ pub(crate) struct Args {
 /// # Errors
 /// When it can't start.
 pub(crate) async fn run(args: Args, out: &mut dyn Write) -> anyhow::Result<()> {
-    let tls = Files::new(args.dir).gateway_tls()?;
-    let sources = Arc::new(connect(&args.source, &tls).await?);
-    let acceptor = TlsAcceptor::from(Arc::new(tls.server()?));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let tls = Files::new(args.dir.clone()).gateway_tls()?;
+    let sources = Arc::new(connect(&args, &tls).await?);
+    let listener = TcpListener::bind(args.listen).await?;
     writeln!(out, "listening {}", listener.local_addr()?)?;
     out.flush()?;
-    loop {
-        let (tcp, _) = listener.accept().await?;
-        let (acceptor, sources) = (acceptor.clone(), sources.clone());
-        tokio::spawn(async move {
-            let _ = tcp.set_nodelay(true);
-            let Ok(stream) = acceptor.accept(tcp).await else {
-                return;
-            };
-            let service = service_fn(move |request| respond(request, sources.clone()));
-            let mut server = auto::Builder::new(TokioExecutor::new());
-            server.http2().max_concurrent_streams(4096);
-            let _ = server.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
+    let serve = move |request| respond(request, sources.clone());
+    floor::serve(listener, tls.server()?, serve).await
 }
 
-async fn connect(addresses: &[SocketAddr], tls: &MutualTls) -> anyhow::Result<Vec<Connections>> {
-    try_join_all(
-        addresses
-            .iter()
-            .map(|address| Connections::open(*address, tls, Protocol::H2, 1)),
-    )
-    .await
+async fn connect(args: &Args, tls: &Tls) -> anyhow::Result<Vec<Connections>> {
+    let (protocol, count) = match args.http1 {
+        Some(count) => (Protocol::H1, count),
+        None => (Protocol::H2, 1),
+    };
+    let sources = args.source.iter();
+    try_join_all(sources.map(|address| Connections::open(*address, tls, protocol, count))).await
 }
 
 async fn respond(

@@ -1,17 +1,16 @@
-//! Connections: mutual TLS to one address, HTTP/1.1 or HTTP/2, opened before they are needed.
+//! Connections: mutual TLS to one address, HTTP/1.1 or HTTP/2, opened before they are needed or
+//! for each request.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use loket_sdk::tls::MutualTls;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -19,8 +18,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::plan::Protocol;
+use crate::tls::{HTTP1, HTTP2, Tls};
 
-type Body = Full<Bytes>;
+type Whole = Full<Bytes>;
 
 /// Connections to one address.
 pub(crate) struct Connections {
@@ -28,19 +28,22 @@ pub(crate) struct Connections {
     kind: Kind,
 }
 
-struct Target {
+/// An address and who we are to it.
+pub(crate) struct Target {
     address: SocketAddr,
     tls: TlsConnector,
 }
 
 enum Kind {
-    /// Shared, each lookup on the one after the last lookup's.
-    H2(Vec<http2::SendRequest<Body>>),
+    /// Shared, each request on the one after the last request's.
+    H2(Vec<http2::SendRequest<Whole>>),
     /// Taken and given back; who finds none waits, and the wait counts.
     H1 {
-        idle: Mutex<Vec<http1::SendRequest<Body>>>,
+        idle: Mutex<Vec<http1::SendRequest<Whole>>>,
         places: Semaphore,
     },
+    /// One for each request, HTTP/1.1.
+    Fresh,
 }
 
 impl Connections {
@@ -50,16 +53,15 @@ impl Connections {
     /// When one can't be opened.
     pub(crate) async fn open(
         address: SocketAddr,
-        tls: &MutualTls,
+        tls: &Tls,
         protocol: Protocol,
         count: usize,
     ) -> anyhow::Result<Self> {
-        let mut config = tls.client()?;
-        config.alpn_protocols = vec![match protocol {
-            Protocol::H1 => b"http/1.1".to_vec(),
-            Protocol::H2 => b"h2".to_vec(),
-        }];
-        let target = Target::new(address, config);
+        let alpn = match protocol {
+            Protocol::H1 => HTTP1,
+            Protocol::H2 => HTTP2,
+        };
+        let target = Target::new(address, tls, alpn)?;
         let kind = match protocol {
             Protocol::H2 => {
                 let mut all = Vec::with_capacity(count);
@@ -82,7 +84,16 @@ impl Connections {
         Ok(Self { target, kind })
     }
 
-    /// Sends the lookup of this number and calls `read` with the answer's head, while the connection
+    /// Opens one for each request.
+    ///
+    /// # Errors
+    /// When the certificate can't be shown.
+    pub(crate) fn fresh(address: SocketAddr, tls: &Tls) -> anyhow::Result<Self> {
+        let (target, kind) = (Target::new(address, tls, HTTP1)?, Kind::Fresh);
+        Ok(Self { target, kind })
+    }
+
+    /// Sends the request of this number and calls `read` with the answer's head, while the connection
     /// is its own.
     ///
     /// # Errors
@@ -90,7 +101,7 @@ impl Connections {
     pub(crate) async fn send<T>(
         &self,
         number: usize,
-        request: Request<Body>,
+        mut request: Request<Whole>,
         read: impl AsyncFnOnce(Response<Incoming>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         match &self.kind {
@@ -99,6 +110,7 @@ impl Connections {
                 read(sender.send_request(request).await?).await
             }
             Kind::H1 { idle, places } => {
+                origin_form(&mut request);
                 let _place = places.acquire().await?;
                 let lock = || idle.lock().unwrap_or_else(PoisonError::into_inner);
                 let taken = lock().pop();
@@ -111,14 +123,31 @@ impl Connections {
                 lock().push(sender);
                 Ok(read)
             }
+            Kind::Fresh => {
+                origin_form(&mut request);
+                let mut sender = self.target.http1().await?;
+                read(sender.send_request(request).await?).await
+            }
         }
     }
 }
 
+/// Names the host in a header and the path alone, as HTTP/1.1 does; HTTP/2 names both in the URI.
+pub(crate) fn origin_form<B>(request: &mut Request<B>) {
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    let host = request.headers_mut().entry(header::HOST);
+    host.or_insert(HeaderValue::from_static("localhost"));
+}
+
 impl Target {
-    fn new(address: SocketAddr, config: ClientConfig) -> Self {
-        let tls = TlsConnector::from(Arc::new(config));
-        Self { address, tls }
+    /// Over a protocol, by its ALPN.
+    ///
+    /// # Errors
+    /// When the certificate can't be shown.
+    pub(crate) fn new(address: SocketAddr, tls: &Tls, alpn: &[u8]) -> anyhow::Result<Self> {
+        let tls = TlsConnector::from(Arc::new(tls.client(alpn)?));
+        Ok(Self { address, tls })
     }
 
     async fn stream(&self) -> anyhow::Result<TokioIo<TlsStream<TcpStream>>> {
@@ -131,14 +160,21 @@ impl Target {
         Ok(TokioIo::new(stream.context("the handshake failed")?))
     }
 
-    async fn http1(&self) -> anyhow::Result<http1::SendRequest<Body>> {
+    /// Opens one for HTTP/1.1.
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    pub(crate) async fn http1<B>(&self) -> anyhow::Result<http1::SendRequest<B>>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
         let (sender, connection) = http1::handshake(self.stream().await?).await?;
         // Its end shows where a request is sent.
         tokio::spawn(connection);
         Ok(sender)
     }
 
-    async fn http2(&self) -> anyhow::Result<http2::SendRequest<Body>> {
+    async fn http2(&self) -> anyhow::Result<http2::SendRequest<Whole>> {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .handshake(self.stream().await?)

@@ -1,35 +1,31 @@
-//! The open loop: every lookup is sent when it is due, whatever became of those before.
+//! Two ways to send: in an open loop each request is sent when it is due, whatever became of those
+//! before; in a closed one the next follows the last, as many at once as there are senders.
+//!
+//! The open loop tells how long callers wait, the closed one what a request costs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, Response, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use loket_sdk::message::REQUEST_ID_HEADER;
-use loket_sdk::problem::Problem;
-use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use crate::connections::Connections;
-use crate::slots::{self, Slots};
-use crate::stub::{AGENCIES, NIK};
-
-/// A lookup that took so long has failed.
+/// A request that took so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// More lookups under way aren't begun: memory has an end even when the gateway has stalled.
+/// More requests under way aren't begun: memory has an end even when who is asked has stalled.
 const MOST_UNDER_WAY: usize = 20_000;
 
-/// What became of the lookups of one run.
+/// What is sent.
+pub(crate) trait Ask: Send + Sync + 'static {
+    /// Sends the request of this number and reads its answer.
+    fn ask(&self, number: usize) -> impl Future<Output = anyhow::Result<()>> + Send;
+}
+
+/// What became of the requests of one run.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// From when each answered lookup was due to the end of its answer.
-    pub(crate) total: Vec<Duration>,
-    /// The same without the time that its slowest source held it.
-    pub(crate) added: Vec<Duration>,
+    /// Number and time of each that was answered, from when it was due to the end of its answer.
+    pub(crate) answered: Vec<(usize, Duration)>,
     /// How late each was sent; what of the above is this program's own doing.
     pub(crate) late: Vec<Duration>,
     /// Failures by kind.
@@ -38,18 +34,27 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
 }
 
+impl Outcome {
+    fn add(&mut self, sample: Sample) {
+        self.late.push(sample.late);
+        match sample.total {
+            Ok(total) => self.answered.push((sample.number, total)),
+            Err(kind) => *self.errors.entry(kind).or_default() += 1,
+        }
+    }
+}
+
 struct Sample {
     late: Duration,
     total: Result<Duration, String>,
     number: usize,
 }
 
-/// Sends the lookups of a schedule, numbered from `first`.
-pub(crate) async fn drive(
-    connections: Arc<Connections>,
+/// Sends the requests of a schedule, numbered from `first`.
+pub(crate) async fn open_loop(
+    ask: Arc<impl Ask>,
     schedule: Vec<Duration>,
     first: usize,
-    slots: &Slots,
 ) -> Outcome {
     let (samples, mut ended) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Handle::current();
@@ -76,14 +81,9 @@ pub(crate) async fn drive(
                 });
                 continue;
             }
-            let connections = connections.clone();
+            let ask = ask.clone();
             runtime.spawn(async move {
-                let answer = tokio::time::timeout(PATIENCE, ask(&connections, number)).await;
-                let total = match answer {
-                    Ok(Ok(())) => Ok(due.elapsed()),
-                    Ok(Err(error)) => Err(kind(&error)),
-                    Err(_) => Err("timeout".to_owned()),
-                };
+                let total = patiently(&*ask, number, due).await;
                 under_way.fetch_sub(1, Ordering::Relaxed);
                 let _ = samples.send(Sample {
                     late,
@@ -95,15 +95,7 @@ pub(crate) async fn drive(
     });
     let mut outcome = Outcome::default();
     while let Some(sample) = ended.recv().await {
-        outcome.late.push(sample.late);
-        match sample.total {
-            Ok(total) => {
-                let held = slots.longest(sample.number);
-                outcome.total.push(total);
-                outcome.added.push(total.saturating_sub(held));
-            }
-            Err(kind) => *outcome.errors.entry(kind).or_default() += 1,
-        }
+        outcome.add(sample);
     }
     outcome.took = started.elapsed();
     // It has dropped its end of the channel, so it has ended.
@@ -111,17 +103,55 @@ pub(crate) async fn drive(
     outcome
 }
 
-/// Why a lookup isn't counted as answered.
-#[derive(Debug)]
-struct Refused(String);
+/// Sends one after the other for so long, `senders` at once, numbered from `first`.
+pub(crate) async fn closed_loop(
+    ask: Arc<impl Ask>,
+    length: Duration,
+    senders: usize,
+    first: usize,
+) -> Outcome {
+    let started = Instant::now();
+    let next = Arc::new(AtomicUsize::new(first));
+    let senders: Vec<_> = (0..senders)
+        .map(|_| {
+            let (ask, next) = (ask.clone(), next.clone());
+            tokio::spawn(async move {
+                let mut samples = Vec::new();
+                while started.elapsed() < length {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let total = patiently(&*ask, number, Instant::now()).await;
+                    samples.push(Sample {
+                        late: Duration::ZERO,
+                        total,
+                        number,
+                    });
+                }
+                samples
+            })
+        })
+        .collect();
+    let mut outcome = Outcome::default();
+    for sender in senders {
+        for sample in sender.await.unwrap_or_default() {
+            outcome.add(sample);
+        }
+    }
+    outcome.took = started.elapsed();
+    outcome
+}
 
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+async fn patiently(ask: &impl Ask, number: usize, due: Instant) -> Result<Duration, String> {
+    match tokio::time::timeout(PATIENCE, ask.ask(number)).await {
+        Ok(Ok(())) => Ok(due.elapsed()),
+        Ok(Err(error)) => Err(kind(&error)),
+        Err(_) => Err("timeout".to_owned()),
     }
 }
 
-impl std::error::Error for Refused {}
+/// Why an answer doesn't count as one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(pub(crate) String);
 
 fn kind(error: &anyhow::Error) -> String {
     if let Some(Refused(kind)) = error.downcast_ref() {
@@ -134,43 +164,46 @@ fn kind(error: &anyhow::Error) -> String {
     }
 }
 
-async fn ask(connections: &Connections, number: usize) -> anyhow::Result<()> {
-    connections.send(number, request(number)?, read).await
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn read(response: Response<Incoming>) -> anyhow::Result<()> {
-    #[derive(Deserialize)]
-    struct Brief<'a> {
-        overall: &'a str,
-    }
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    if status != http::StatusCode::OK {
-        let code = serde_json::from_slice::<Problem>(&body).map(|problem| problem.code.as_str());
-        let code = code.unwrap_or("no_problem");
-        return Err(Refused(format!("{}_{code}", status.as_u16())).into());
-    }
-    match serde_json::from_slice::<Brief<'_>>(&body) {
-        Ok(Brief {
-            overall: "complete",
-        }) => Ok(()),
-        Ok(Brief { overall }) => Err(Refused(format!("overall_{overall}")).into()),
-        Err(_) => Err(Refused("not_an_answer".to_owned()).into()),
-    }
-}
+    /// Refuses every third.
+    struct Third;
 
-fn request(number: usize) -> anyhow::Result<Request<Full<Bytes>>> {
-    let id = slots::request_id(number);
-    let records = AGENCIES.map(|agency| format!(r#"{{"record":"{}"}}"#, agency.record));
-    let body = format!(
-        r#"{{"request_id":"{id}","case_id":"MPP-3510-20261124-{:06}","purpose":"business_licence","legal_basis":{{"kind":"legal_obligation","reference":"PP 28/2025"}},"clerk":"clk-7f3a","counter":"B07","subject":{{"scheme":"nik","value":"{NIK}"}},"records":[{}],"deadline_ms":5000}}"#,
-        number % 1_000_000,
-        records.join(","),
-    );
-    Ok(Request::post("https://localhost/v1/lookups")
-        .header(header::HOST, "localhost")
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "application/json")
-        .header(REQUEST_ID_HEADER, id.to_string())
-        .body(Full::new(body.into()))?)
+    impl Ask for Third {
+        async fn ask(&self, number: usize) -> anyhow::Result<()> {
+            tokio::task::yield_now().await;
+            match number % 3 {
+                0 => Err(Refused("third".to_owned()).into()),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn both_loops_count_all_that_they_send() {
+        let schedule = vec![Duration::ZERO; 30];
+        let open = open_loop(Arc::new(Third), schedule, 3).await;
+        assert_eq!((open.answered.len(), open.errors["third"]), (20, 10));
+        assert!(
+            open.answered
+                .iter()
+                .all(|(number, _)| (3..33).contains(number))
+        );
+        let closed = closed_loop(Arc::new(Third), Duration::from_millis(20), 4, 7).await;
+        let numbers: std::collections::BTreeSet<_> =
+            closed.answered.iter().map(|(number, _)| number).collect();
+        assert_eq!(
+            numbers.len(),
+            closed.answered.len(),
+            "a number was sent twice"
+        );
+        let sent = closed.late.len();
+        assert!(sent >= 4);
+        assert_eq!(
+            sent,
+            closed.answered.len() + closed.errors["third"] as usize
+        );
+    }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::drive::Outcome;
 use crate::process::Usage;
+use crate::slots::Slots;
 
 /// Added time that 95 of 100 lookups are to stay under.
 const AIM_ADDED_MS: f64 = 5.0;
@@ -79,19 +80,30 @@ pub(crate) struct Audit {
 }
 
 impl Run {
-    pub(crate) fn new(name: &'static str, outcome: Outcome, before: Usage, after: Usage) -> Self {
-        let answered = outcome.total.len();
+    pub(crate) fn new(
+        name: &'static str,
+        outcome: Outcome,
+        slots: &Slots,
+        before: Usage,
+        after: Usage,
+    ) -> Self {
+        let answered = outcome.answered.len();
+        let added = |(number, total): &(usize, Duration)| {
+            let held = slots.longest(*number);
+            total.saturating_sub(held)
+        };
+        let added = outcome.answered.iter().map(added).collect();
+        let total = outcome.answered.iter().map(|(_, total)| *total).collect();
         let cpu = after.cpu.saturating_sub(before.cpu);
         let took = outcome.took.as_secs_f64().max(f64::MIN_POSITIVE);
-        let mib = |kib: u64| kib as f64 / 1024.0;
         Self {
             name,
             sent: outcome.late.len(),
             answered,
             errors: outcome.errors,
             answered_per_s: answered as f64 / took,
-            total_ms: Quantiles::of(outcome.total),
-            added_ms: Quantiles::of(outcome.added),
+            total_ms: Quantiles::of(total),
+            added_ms: Quantiles::of(added),
             late_ms: Quantiles::of(outcome.late),
             cpu_us_per_lookup: cpu.as_secs_f64() * 1e6 / answered.max(1) as f64,
             cores: cpu.as_secs_f64() / took,
@@ -126,10 +138,17 @@ impl Run {
     }
 }
 
+/// KiB as MiB.
+pub(crate) fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
 /// Without which the figures mean little.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     pub(crate) cores: usize,
+    pub(crate) cpu: String,
+    pub(crate) kernel: String,
     /// Of the directory with the audit log.
     pub(crate) filesystem: String,
     /// To make half a kilobyte durable there, with nothing else to do.
@@ -144,7 +163,15 @@ impl Machine {
     pub(crate) fn look(dir: &Path) -> anyhow::Result<Self> {
         let read = |path| std::fs::read_to_string(path).unwrap_or_default();
         let load = read("/proc/loadavg");
+        let cpu = read("/proc/cpuinfo");
+        let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name"));
+        let cpu = cpu
+            .unwrap_or("unknown")
+            .trim_start_matches([' ', '\t', ':']);
+        let kernel = read("/proc/sys/kernel/osrelease");
         Ok(Self {
+            cpu: cpu.to_owned(),
+            kernel: format!("Linux {}", kernel.trim_end()),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             filesystem: filesystem(&read("/proc/mounts"), dir).to_owned(),
             fsync_ms: fsync(dir)?,

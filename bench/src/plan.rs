@@ -136,15 +136,7 @@ impl Plan {
                 "--source-delay must be at most 2s, or the gateway's deadline is what is measured"
             );
         }
-        let here = std::env::current_exe().context("where is this program?")?;
-        let beside = here.parent().context("where is this program?")?;
-        let gateway = args.gateway.unwrap_or_else(|| beside.join("loket"));
-        if !gateway.is_file() {
-            bail!(
-                "{} isn't there; build it with the same profile: cargo build --release -p loket-gateway",
-                gateway.display()
-            );
-        }
+        let (gateway, dir) = places(args.gateway, args.dir)?;
         Ok(Self {
             rate: args.rate,
             duration: args.duration,
@@ -154,7 +146,7 @@ impl Plan {
             arrivals: args.arrivals,
             source_delay: args.source_delay,
             gateway,
-            dir: args.dir.unwrap_or_else(|| beside.to_owned()),
+            dir,
             keep: args.keep,
             baseline: args.baseline,
             output: args.output,
@@ -163,19 +155,44 @@ impl Plan {
 
     /// When each lookup of a run of this length is due, from its start.
     pub(crate) fn schedule(&self, length: Duration) -> Vec<Duration> {
-        let mean = 1.0 / f64::from(self.rate);
-        let mut due = Vec::new();
-        let mut at = 0.0;
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        while at < length.as_secs_f64() {
-            due.push(Duration::from_secs_f64(at));
-            at = match self.arrivals {
-                Arrivals::Even => due.len() as f64 * mean,
-                Arrivals::Poisson => at - mean * random.unit().ln(),
-            };
-        }
-        due
+        schedule(self.rate, length, self.arrivals)
     }
+}
+
+/// The gateway's binary, and the directory of all files; beside this program what isn't given.
+///
+/// # Errors
+/// When there is no such binary.
+pub(crate) fn places(
+    gateway: Option<PathBuf>,
+    dir: Option<PathBuf>,
+) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let here = std::env::current_exe().context("where is this program?")?;
+    let beside = here.parent().context("where is this program?")?;
+    let gateway = gateway.unwrap_or_else(|| beside.join("loket"));
+    if !gateway.is_file() {
+        bail!(
+            "{} isn't there; build it with the same profile: cargo build --release -p loket-gateway",
+            gateway.display()
+        );
+    }
+    Ok((gateway, dir.unwrap_or_else(|| beside.to_owned())))
+}
+
+/// When each of so many a second is due.
+pub(crate) fn schedule(rate: u32, length: Duration, arrivals: Arrivals) -> Vec<Duration> {
+    let mean = 1.0 / f64::from(rate);
+    let mut due = Vec::new();
+    let mut at = 0.0;
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    while at < length.as_secs_f64() {
+        due.push(Duration::from_secs_f64(at));
+        at = match arrivals {
+            Arrivals::Even => due.len() as f64 * mean,
+            Arrivals::Poisson => at - mean * random.unit().ln(),
+        };
+    }
+    due
 }
 
 /// xorshift64*: the same figures in every run.
@@ -222,23 +239,9 @@ mod tests {
 
     #[test]
     fn the_schedule_keeps_the_rate() {
-        let mut plan = Plan {
-            rate: 560,
-            duration: Duration::from_secs(10),
-            warm_up: Duration::ZERO,
-            connections: 1,
-            protocol: Protocol::H2,
-            arrivals: Arrivals::Even,
-            source_delay: spread("20ms").unwrap(),
-            gateway: PathBuf::new(),
-            dir: PathBuf::new(),
-            keep: false,
-            baseline: false,
-            output: Output::Table,
-        };
-        assert_eq!(plan.schedule(plan.duration).len(), 5_600);
-        plan.arrivals = Arrivals::Poisson;
-        let due = plan.schedule(plan.duration);
+        let length = Duration::from_secs(10);
+        assert_eq!(schedule(560, length, Arrivals::Even).len(), 5_600);
+        let due = schedule(560, length, Arrivals::Poisson);
         assert!((5_300..5_900).contains(&due.len()), "{}", due.len());
         assert!(due.is_sorted());
     }

@@ -1,8 +1,7 @@
 //! The town under load: authority, certificates, configuration, and the gateway's process.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -11,15 +10,21 @@ use std::time::Duration;
 use anyhow::Context;
 use loket_gateway::audit::verify;
 use loket_sdk::testing::Ca;
-use loket_sdk::tls::MutualTls;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::process::Process;
-use crate::stub::AGENCIES;
+use crate::stub::{AGENCIES, Agency};
+use crate::tls::Tls;
 
 const TRUST_DOMAIN: &str = "loket.example";
 const CONSUMER: &str = "dpmptsp-3510";
+/// File names, without their ending, of certificates and keys.
+pub(crate) const GATEWAY: &str = "gateway-mpp-1";
+/// The caller's.
+const COUNTER: &str = "dpmptsp-3510-counter-app";
+/// A caller's that was revoked.
+const FORMER: &str = "dpmptsp-3510-former-app";
 
 /// A directory with what the processes read.
 pub(crate) struct Files(PathBuf);
@@ -42,63 +47,132 @@ impl Files {
         self.path(&format!("{name}.log"))
     }
 
-    /// Makes the authority and everyone's certificates.
+    /// Makes the authority, everyone's certificates, and the list of those that were revoked.
     ///
     /// # Errors
     /// When a file can't be written.
-    pub(crate) fn issue(&self) -> anyhow::Result<Ca> {
+    pub(crate) fn issue(&self) -> anyhow::Result<()> {
         let ca = Ca::new(TRUST_DOMAIN);
         ca.write_to(&self.0);
         for (member, system) in [(CONSUMER, "counter-app"), ("gateway", "mpp-1")] {
             ca.system(member, system).write_to(&self.0);
         }
-        fs::write(self.path("crl.pem"), ca.crl(&[]))?;
+        for agency in &AGENCIES {
+            ca.system(agency.id, agency.system).write_to(&self.0);
+        }
+        let former = ca.system(CONSUMER, "former-app");
+        former.write_to(&self.0);
+        fs::write(self.path("crl.pem"), ca.crl(&[&former]))?;
         fs::OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(self.path("subject.key"))?
             .write_all("5e".repeat(32).as_bytes())?;
-        Ok(ca)
+        Ok(())
     }
 
     /// The counter's side.
     ///
     /// # Errors
     /// When a file can't be read.
-    pub(crate) fn counter_tls(&self) -> anyhow::Result<MutualTls> {
-        self.tls("dpmptsp-3510-counter-app")
+    pub(crate) fn counter_tls(&self) -> anyhow::Result<Tls> {
+        Tls::read(&self.0, Some(COUNTER))
+    }
+
+    /// The side of a counter whose certificate was revoked.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) fn former_tls(&self) -> anyhow::Result<Tls> {
+        Tls::read(&self.0, Some(FORMER))
+    }
+
+    /// The side of somebody without a certificate.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) fn stranger_tls(&self) -> anyhow::Result<Tls> {
+        Tls::read(&self.0, None)
     }
 
     /// The gateway's side.
     ///
     /// # Errors
     /// When a file can't be read.
-    pub(crate) fn gateway_tls(&self) -> anyhow::Result<MutualTls> {
-        self.tls("gateway-mpp-1")
+    pub(crate) fn gateway_tls(&self) -> anyhow::Result<Tls> {
+        Tls::read(&self.0, Some(GATEWAY))
     }
 
-    fn tls(&self, stem: &str) -> anyhow::Result<MutualTls> {
-        Ok(MutualTls::from_files(
-            &self.path(&format!("{stem}.pem")),
-            &self.path(&format!("{stem}.key")),
-            &self.path("ca.pem"),
-            &[self.path("crl.pem")],
-        )?)
+    /// An agency's side.
+    ///
+    /// # Errors
+    /// When a file can't be read.
+    pub(crate) fn agency_tls(&self, agency: &Agency) -> anyhow::Result<Tls> {
+        Tls::read(&self.0, Some(&format!("{}-{}", agency.id, agency.system)))
     }
 
     /// Writes the gateway's configuration: every room at work, none that refuses.
     ///
     /// # Errors
     /// When it can't be written.
-    pub(crate) fn configure(&self, sources: &[SocketAddr]) -> anyhow::Result<PathBuf> {
-        let mut text = CONFIGURATION.to_owned();
-        for (agency, address) in AGENCIES.iter().zip(sources) {
-            let (id, system, record) = (agency.id, agency.system, agency.record);
-            let port = address.port();
-            write!(
-                text,
-                r#"
+    pub(crate) fn configure(&self, setting: &Setting<'_>) -> anyhow::Result<PathBuf> {
+        let Setting { name, listen, .. } = setting;
+        let mut text = format!(
+            "[listener]\naddress = \"{listen}\"\nmax_connections = 16384\nheader_timeout = \"60s\"\n\n[audit]\n\
+             directory = \"{name}.audit\"\nsubject_key_file = \"subject.key\"\n{CONFIGURATION}"
+        );
+        for (agency, address) in AGENCIES.iter().zip(setting.sources) {
+            text.push_str(&source(agency, *address));
+        }
+        if let Some(address) = setting.service {
+            text.push_str(&service(address));
+        }
+        let path = self.path(&format!("{name}.toml"));
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// Where a gateway of this name keeps its audit log.
+    pub(crate) fn audit(&self, name: &str) -> PathBuf {
+        self.path(&format!("{name}.audit"))
+    }
+
+    /// Reads the audit log, verifying each entry.
+    ///
+    /// # Errors
+    /// When it isn't whole.
+    pub(crate) fn audited(&self, name: &str) -> anyhow::Result<u64> {
+        #[derive(Deserialize)]
+        struct Entry<'a> {
+            kind: &'a str,
+        }
+        let mut lookups = 0;
+        for line in verify::read(&self.audit(name)) {
+            let line = line?;
+            let entry: Entry<'_> = serde_json::from_str(&line)?;
+            lookups += u64::from(entry.kind == "lookup");
+        }
+        Ok(lookups)
+    }
+}
+
+/// What differs from one gateway to the next.
+pub(crate) struct Setting<'a> {
+    /// Its files'.
+    pub(crate) name: &'a str,
+    pub(crate) listen: SocketAddr,
+    /// Where the first agencies answer questions.
+    pub(crate) sources: &'a [SocketAddr],
+    /// Where the first agency answers calls.
+    pub(crate) service: Option<SocketAddr>,
+}
+
+fn source(agency: &Agency, address: SocketAddr) -> String {
+    let Agency { id, system, record } = agency;
+    let port = address.port();
+    format!(
+        r#"
 [[sources]]
 agency = "{id}"
 system = "{system}"
@@ -108,8 +182,8 @@ max_in_flight = 1024
 
 [[grants]]
 grant_id = "{id}-read"
-agreement = "PKS/{id}/dpmptsp-3510/2026"
-consumer = "dpmptsp-3510"
+agreement = "PKS/{id}/{CONSUMER}/2026"
+consumer = "{CONSUMER}"
 source = "{id}"
 record = "{record}"
 purposes = ["business_licence"]
@@ -120,37 +194,38 @@ valid_from = 2020-01-01
 valid_to = 2099-12-31
 state = "active"
 "#
-            )?;
-        }
-        let path = self.path("loket.toml");
-        fs::write(&path, text)?;
-        Ok(path)
-    }
-
-    /// Reads the audit log, verifying each entry.
-    ///
-    /// # Errors
-    /// When it isn't whole.
-    pub(crate) fn audited(&self) -> anyhow::Result<u64> {
-        #[derive(Deserialize)]
-        struct Entry<'a> {
-            kind: &'a str,
-        }
-        let mut lookups = 0;
-        for line in verify::read(&self.path("audit")) {
-            let line = line?;
-            let entry: Entry<'_> = serde_json::from_str(&line)?;
-            lookups += u64::from(entry.kind == "lookup");
-        }
-        Ok(lookups)
-    }
+    )
 }
 
-const CONFIGURATION: &str = r#"[gateway]
-trust_domain = "loket.example"
+fn service(address: SocketAddr) -> String {
+    let Agency { id, system, .. } = AGENCIES[0];
+    let port = address.port();
+    format!(
+        r#"
+[[services]]
+agency = "{id}"
+service = "population"
+system = "{system}"
+url = "https://localhost:{port}/base"
 
-[listener]
-address = "127.0.0.1:0"
+[[service_grants]]
+grant_id = "{id}-call"
+agreement = "PKS/{id}/{CONSUMER}/2026"
+consumer = "{CONSUMER}"
+agency = "{id}"
+service = "population"
+methods = ["GET", "POST"]
+paths = ["/people/**"]
+valid_from = 2020-01-01
+valid_to = 2099-12-31
+state = "active"
+"#
+    )
+}
+
+const CONFIGURATION: &str = r#"
+[gateway]
+trust_domain = "loket.example"
 
 [tls]
 certificate = "gateway-mpp-1.pem"
@@ -169,10 +244,6 @@ address = "127.0.0.1:0"
 
 [limits]
 max_requests = 20000
-
-[audit]
-directory = "audit"
-subject_key_file = "subject.key"
 
 [telemetry]
 environment = "test"
