@@ -3,18 +3,18 @@
 //! Built whole from [`Parts`] or not at all; a request holds one snapshot from its first step to
 //! its last, so a change of the directory is seen by the next request and by none halfway.
 
+mod backend;
 mod index;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::time::Duration;
+use std::num::NonZeroU32;
 
-use http::Uri;
 use jiff::civil::Date;
 use loket_sdk::identity::SpiffeId;
 use loket_sdk::ids::{AgencyId, MallId, MemberId, SystemId};
-use loket_sdk::message::{Purpose, RecordRef};
+use loket_sdk::message::{Purpose, RecordRef, SourceName};
 
+pub use backend::{Backend, Breaking, Ejection, HealthCheck, Protocol};
 use index::{index_grants, index_members, index_sources};
 
 /// How fast a member may ask.
@@ -59,16 +59,21 @@ pub struct Source {
     pub system: SystemId,
     /// What it answers for.
     pub records: Vec<RecordRef>,
-    /// `https://host:port` with an optional base path.
-    pub url: Uri,
-    /// Name that its certificate must carry, when it isn't the URL's host.
-    pub server_name: Option<String>,
-    /// Questions in flight at once.
-    pub max_in_flight: NonZeroUsize,
-    /// How long one attempt may take.
-    pub timeout: Duration,
+    /// Where it is and how it is called.
+    pub backend: Backend,
     /// Largest answer that is read, in bytes.
     pub max_answer: usize,
+}
+
+impl Source {
+    /// What answers and entries call it.
+    #[must_use]
+    pub fn name(&self) -> SourceName {
+        SourceName {
+            agency: self.agency.clone(),
+            system: self.system.clone(),
+        }
+    }
 }
 
 /// Whether a grant lets values be read or only claims be verified.

@@ -39,7 +39,8 @@ impl Snapshot {
             .map(|source| {
                 let trust_domain = directory.trust_domain();
                 Arc::new(Upstream::new(
-                    source,
+                    source.name(),
+                    &source.backend,
                     trust_domain,
                     tls.clone(),
                     telemetry.clone(),

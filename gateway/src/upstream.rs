@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::directory::Source;
+use crate::directory::Backend;
 use crate::telemetry::{BreakerState, ClientSpan, ErrorType, SpanHandle, Telemetry};
 use breaker::{Breaker, Change};
 use connector::Connector;
@@ -46,6 +46,8 @@ pub struct Call {
     pub body: Bytes,
     /// When the caller stops waiting.
     pub deadline: Instant,
+    /// Largest answer that is read, in bytes.
+    pub max_answer: usize,
     /// The span that the call belongs to.
     pub parent: SpanHandle,
 }
@@ -76,7 +78,6 @@ pub struct Upstream {
     host: String,
     port: u16,
     timeout: Duration,
-    max_answer: usize,
     slots: Semaphore,
     breaker: Breaker,
     client: legacy::Client<Connector, Full<Bytes>>,
@@ -95,26 +96,24 @@ impl Upstream {
     /// A source with an empty pool.
     #[must_use]
     pub fn new(
-        source: &Source,
+        name: SourceName,
+        backend: &Backend,
         trust_domain: &str,
         tls: Arc<ClientConfig>,
         telemetry: Telemetry,
     ) -> Self {
-        let name = SourceName {
-            agency: source.agency.clone(),
-            system: source.system.clone(),
-        };
-        let connector = Connector::new(tls, source.server_name.as_deref(), trust_domain, &name);
+        let url = backend.endpoints.first().cloned().unwrap_or_default();
+        let connector = Connector::new(tls, backend.server_name.as_deref(), trust_domain, &name);
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(source.max_in_flight.get())
+            .pool_max_idle_per_host(backend.max_in_flight.get())
             .retry_canceled_requests(true)
             .timer(TokioTimer::new())
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(KEEP_ALIVE)
             .build(connector);
-        let limit = source.max_in_flight.get();
+        let limit = backend.max_in_flight.get();
         telemetry
             .metrics()
             .agency_limit(name.agency.as_str(), limit as u64);
@@ -122,12 +121,11 @@ impl Upstream {
             .metrics()
             .breaker_state(name.agency.as_str(), BreakerState::Closed);
         Self {
-            host: source.url.host().unwrap_or_default().to_owned(),
-            port: source.url.port_u16().unwrap_or(443),
-            base: source.url.clone(),
+            host: url.host().unwrap_or_default().to_owned(),
+            port: url.port_u16().unwrap_or(443),
+            base: url,
             name,
-            timeout: source.timeout,
-            max_answer: source.max_answer,
+            timeout: backend.timeout,
             slots: Semaphore::new(limit),
             breaker: Breaker::default(),
             client,
@@ -306,7 +304,7 @@ impl Upstream {
             .map_err(|error| classify(&error))?;
         *status = Some(response.status());
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, self.max_answer);
+        let body = Limited::new(body, call.max_answer);
         let bytes = match body.collect().await {
             Ok(collected) => collected.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {

@@ -1,21 +1,19 @@
 //! Members, sources and grants: the file's entries in, the directory out.
 
 use std::collections::BTreeSet;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::ops::Range;
-use std::time::Duration;
 
-use http::Uri;
 use loket_sdk::ids::{AgencyId, IdError, MallId, MemberId, SystemId};
 use loket_sdk::message::{Purpose, RecordRef};
 use loket_sdk::schema;
-use rustls::pki_types::ServerName;
 
+use super::backend::backend;
 use super::document::{Keys, Report, Section};
 use super::explain::nearest;
 use super::file::{self, Fields};
 use super::material::unhex;
-use super::value::{duration, number};
+use super::value::number;
 use crate::directory::{Directory, Grant, Member, Parts, Place, Rate, Source, System};
 
 /// The entries as they were read; one that couldn't be is `None`.
@@ -171,31 +169,7 @@ fn source(section: &Section<file::Source>, out: &mut Report) -> Option<Source> {
             "name what the source answers for",
         );
     }
-    let url = raw.url.parse::<Uri>().ok().filter(|url| {
-        url.scheme_str() == Some("https") && url.host().is_some() && url.query().is_none()
-    });
-    if url.is_none() {
-        let remedy =
-            "write https://host:port with an optional path; agencies are reached by mTLS only";
-        out.error(at, "url", "isn't the https URL of a back end", remedy);
-    }
-    if raw
-        .server_name
-        .as_deref()
-        .is_some_and(|name| ServerName::try_from(name).is_err())
-    {
-        let remedy = "write a name that stands in the back end's certificate";
-        out.error(at, "server_name", "isn't a DNS name or IP address", remedy);
-    }
-    let most = number(at, "max_in_flight", raw.max_in_flight, 64, 1, 65_536, out);
-    let timeout = duration(
-        at,
-        "timeout",
-        raw.timeout.as_deref(),
-        Duration::from_millis(2_500),
-        Duration::from_millis(1)..=Duration::from_secs(60),
-        out,
-    );
+    let backend = backend(raw, at, out);
     let kib = number(
         at,
         "max_answer_kib",
@@ -209,10 +183,7 @@ fn source(section: &Section<file::Source>, out: &mut Report) -> Option<Source> {
         agency: agency?,
         system: system?,
         records: records.into_iter().collect::<Option<_>>()?,
-        url: url?,
-        server_name: raw.server_name.clone(),
-        max_in_flight: NonZeroUsize::new(most)?,
-        timeout,
+        backend: backend?,
         max_answer: kib << 10,
     })
 }

@@ -11,7 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-use crate::directory::{GrantState, Mode};
+use crate::directory::{GrantState, Mode, Protocol};
 use crate::telemetry::LogFormat;
 
 /// `[gateway]`
@@ -131,11 +131,27 @@ pub(crate) struct Source {
     pub(crate) agency: String,
     pub(crate) system: String,
     pub(crate) records: Vec<Spanned<String>>,
-    pub(crate) url: String,
+    pub(crate) url: Option<String>,
+    pub(crate) endpoints: Option<Vec<Spanned<String>>>,
     pub(crate) server_name: Option<String>,
     pub(crate) max_in_flight: Option<usize>,
     pub(crate) timeout: Option<String>,
     pub(crate) max_answer_kib: Option<usize>,
+    pub(crate) http: Option<Word<Protocol>>,
+    pub(crate) connect_timeout: Option<String>,
+    pub(crate) idle_timeout: Option<String>,
+    pub(crate) max_queued: Option<usize>,
+    pub(crate) queue_timeout: Option<String>,
+    pub(crate) retry_percent: Option<u8>,
+    pub(crate) hedge_after: Option<String>,
+    pub(crate) eject_after: Option<u32>,
+    pub(crate) eject_for: Option<String>,
+    pub(crate) break_after: Option<u32>,
+    pub(crate) break_percent: Option<u8>,
+    pub(crate) break_for: Option<String>,
+    pub(crate) health_path: Option<String>,
+    pub(crate) health_interval: Option<String>,
+    pub(crate) adaptive: Option<bool>,
 }
 
 /// `[[grants]]`
@@ -236,6 +252,17 @@ impl<'de> Deserialize<'de> for Word<Mode> {
             deserializer,
             &[("verify", Mode::Verify), ("read", Mode::Read)],
         )
+    }
+}
+
+impl<'de> Deserialize<'de> for Word<Protocol> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = [
+            ("auto", Protocol::Auto),
+            ("1", Protocol::Http1),
+            ("2", Protocol::Http2),
+        ];
+        word(deserializer, &words)
     }
 }
 

@@ -255,6 +255,51 @@ fn what_means_nothing_is_found() {
         )],
         &[("url", "sources[0].url", "https URL")],
     );
+    let url = "url = \"https://coretax.example:8443\"";
+    let wrong = [
+        ("endpoints = []", "endpoints", "1 to 64"),
+        (
+            "endpoints = [\"https://a\", \"http://b\"]",
+            "endpoints",
+            "https URL",
+        ),
+        (
+            "endpoints = [\"https://a\", \"https://a\"]",
+            "endpoints",
+            "twice",
+        ),
+        (
+            "url = \"https://a\"\nendpoints = [\"https://b\"]",
+            "endpoints",
+            "beside",
+        ),
+        (
+            "url = \"https://a\"\nhealth_interval = \"1s\"",
+            "health_interval",
+            "no `health_path`",
+        ),
+        (
+            "url = \"https://a\"\nhealth_path = \"health\"",
+            "health_path",
+            "isn't a path",
+        ),
+        (
+            "url = \"https://a\"\nretry_percent = 101",
+            "retry_percent",
+            "between 0 and 100",
+        ),
+        (
+            "url = \"https://a\"\nhedge_after = \"0s\"",
+            "hedge_after",
+            "isn't between 1ms",
+        ),
+    ];
+    for (text, key, message) in wrong {
+        check(
+            &[(url, text)],
+            &[(key, &format!("sources[0].{key}"), message)],
+        );
+    }
     check(
         &[("id = \"counter\"", "id = \"counter\"\npins = [\"abc\"]")],
         &[("pins", "members[0].systems[0].pins", "SHA-256")],

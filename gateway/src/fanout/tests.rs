@@ -203,7 +203,7 @@ async fn a_caller_who_leaves_gives_the_slot_back() {
         parts
             .sources
             .iter_mut()
-            .for_each(|it| it.max_in_flight = std::num::NonZeroUsize::MIN);
+            .for_each(|it| it.backend.max_in_flight = std::num::NonZeroUsize::MIN);
     })
     .await;
     world.set_fault("korlantas", Fault::Hang);

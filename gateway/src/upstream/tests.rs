@@ -3,6 +3,7 @@ use std::num::NonZeroUsize;
 use loket_sdk::testing::{Ca, Fault, LeafSpec};
 
 use super::*;
+use crate::directory::Source;
 use crate::fixture::{town, world::World};
 
 const AGENCY: &str = "korlantas";
@@ -32,6 +33,7 @@ fn call(world: &World) -> Call {
         request_id: "0192f0c4-7d1a-7e55-9b61-000000000001".parse().unwrap(),
         body: body.to_string().into(),
         deadline: Instant::now() + Duration::from_secs(10),
+        max_answer: 1 << 20,
         parent: world.span(),
     }
 }
@@ -85,18 +87,15 @@ async fn an_answer_may_be_as_large_as_agreed_and_no_larger() {
         .bytes
         .len();
     // The time within has six to nine digits after the second.
-    for (limit, expected) in [
+    for (max_answer, expected) in [
         (length + 8, "answered"),
         (length - 8, "too_large, protocol"),
     ] {
-        let world = World::start(|parts| {
-            parts
-                .sources
-                .iter_mut()
-                .for_each(|it| it.max_answer = limit);
-        })
-        .await;
-        assert_eq!(ask(&world).await, expected);
+        let call = Call {
+            max_answer,
+            ..call(&whole)
+        };
+        assert_eq!(show(&upstream(&whole).ask(&call).await), expected);
     }
 }
 
@@ -126,7 +125,10 @@ async fn a_connection_that_breaks_before_the_question_left_is_tried_again_once()
     });
     let url: Uri = format!("https://{address}").parse().unwrap();
     let world = World::start(|parts| {
-        parts.sources.iter_mut().for_each(|it| it.url = url.clone());
+        parts
+            .sources
+            .iter_mut()
+            .for_each(|it| it.backend.endpoints = vec![url.clone()]);
     })
     .await;
     let failure = upstream(&world).ask(&call(&world)).await.unwrap_err();
@@ -151,7 +153,7 @@ async fn only_so_many_questions_are_in_flight() {
         parts
             .sources
             .iter_mut()
-            .for_each(|it| it.max_in_flight = NonZeroUsize::new(2).unwrap());
+            .for_each(|it| it.backend.max_in_flight = NonZeroUsize::new(2).unwrap());
     })
     .await;
     world.set_fault(AGENCY, Fault::Hang);
@@ -265,7 +267,7 @@ async fn only_the_agency_that_should_be_there_is_asked() {
     )
     .await;
     check_certificate(
-        |source| source.server_name = Some("korlantas.example".into()),
+        |source| source.backend.server_name = Some("korlantas.example".into()),
         untrusted,
     )
     .await;
@@ -274,7 +276,11 @@ async fn only_the_agency_that_should_be_there_is_asked() {
         .local_addr()
         .unwrap();
     let closed = format!("https://{nobody}").parse().unwrap();
-    check_certificate(|source| source.url = closed, "unreachable, connect_failed").await;
+    check_certificate(
+        |source| source.backend.endpoints = vec![closed],
+        "unreachable, connect_failed",
+    )
+    .await;
 }
 
 /// Another authority's agency, and one whose certificate is over, at the address of ours.
@@ -302,7 +308,7 @@ async fn only_a_certificate_that_we_trust_and_that_is_valid_counts() {
             .start(&ours)
             .await;
         let mut source = town::source(AGENCY, vec!["driving-licence/1".parse().unwrap()]);
-        source.url = format!("https://{}", agency.address()).parse().unwrap();
+        source.backend.endpoints = vec![format!("https://{}", agency.address()).parse().unwrap()];
         let world = World::start(|_| {}).await;
         let tls = Arc::new(
             ours.system("gateway", "mpp-1")
@@ -310,7 +316,13 @@ async fn only_a_certificate_that_we_trust_and_that_is_valid_counts() {
                 .client()
                 .unwrap(),
         );
-        let upstream = Upstream::new(&source, town::TRUST_DOMAIN, tls, world.telemetry.clone());
+        let upstream = Upstream::new(
+            source.name(),
+            &source.backend,
+            town::TRUST_DOMAIN,
+            tls,
+            world.telemetry.clone(),
+        );
         assert_eq!(show(&upstream.ask(&call(&world)).await), expected);
     }
 }
