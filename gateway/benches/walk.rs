@@ -228,6 +228,7 @@ fn parts(url: impl Fn(&str) -> String) -> Parts {
             .map(|(name, agency)| grant(name, agency))
             .collect(),
         holds: Vec::new(),
+        ..Parts::default()
     }
 }
 

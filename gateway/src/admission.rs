@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::directory::{Directory, GrantIndex, Rate};
+use crate::directory::{Directory, GrantIndex, Rate, ServiceGrantIndex};
 use crate::identity::Identified;
 use crate::refusal::{Limited, Refusal};
 
@@ -36,6 +36,7 @@ pub struct Admission {
     clock: DefaultClock,
     rates: Vec<(Rate, DefaultDirectRateLimiter)>,
     quotas: Vec<Option<Daily>>,
+    calls: Vec<Option<Daily>>,
     zone: TimeZone,
 }
 
@@ -43,6 +44,50 @@ pub struct Admission {
 struct Daily {
     quota: u64,
     used: Mutex<(Date, u64)>,
+}
+
+impl Daily {
+    fn new(quota: u64) -> Self {
+        Self {
+            quota,
+            used: Mutex::new((Date::ZERO, 0)),
+        }
+    }
+
+    /// The counter, begun anew on a new day. A request that was under way at midnight finds the new
+    /// day's.
+    fn with<T>(&self, today: Date, f: impl FnOnce(u64, &mut (Date, u64)) -> T) -> T {
+        let mut used = self
+            .used
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if used.0 < today {
+            *used = (today, 0);
+        }
+        f(self.quota, &mut used)
+    }
+
+    fn draw(&self, today: Date) -> bool {
+        self.with(today, |quota, (_, used)| {
+            let left = *used < quota;
+            *used += u64::from(left);
+            left
+        })
+    }
+
+    fn give_back(&self, today: Date) {
+        self.with(today, |_, (day, used)| {
+            *used = used.saturating_sub(u64::from(*day == today));
+        });
+    }
+
+    fn recount(&self, day: Date, asked: u64) {
+        self.with(day, |_, (counted, used)| {
+            if *counted == day {
+                *used = used.saturating_add(asked);
+            }
+        });
+    }
 }
 
 /// Today's quota of a grant is used up.
@@ -68,17 +113,18 @@ impl Admission {
         let quotas = directory
             .grants()
             .iter()
-            .map(|grant| {
-                grant.daily_quota.map(|quota| Daily {
-                    quota,
-                    used: Mutex::new((Date::ZERO, 0)),
-                })
-            })
+            .map(|grant| grant.daily_quota.map(Daily::new))
+            .collect();
+        let calls = directory
+            .service_grants()
+            .iter()
+            .map(|grant| grant.daily_quota.map(Daily::new))
             .collect();
         Self {
             clock: DefaultClock::default(),
             rates,
             quotas,
+            calls,
             zone,
         }
     }
@@ -126,47 +172,49 @@ impl Admission {
     pub fn give_back(&self, grants: &[GrantIndex], now: Timestamp) {
         let today = self.today(now);
         for &grant in grants {
-            self.with(grant, today, |_, (day, used)| {
-                *used = used.saturating_sub(u64::from(*day == today));
-            });
+            if let Some(daily) = &self.quotas[grant] {
+                daily.give_back(today);
+            }
         }
     }
 
     /// Counts questions that were asked before this process started.
     pub fn recount(&self, grant: GrantIndex, day: Date, questions: u64) {
-        self.with(grant, day, |_, (counted, used)| {
-            if *counted == day {
-                *used = used.saturating_add(questions);
+        if let Some(daily) = &self.quotas[grant] {
+            daily.recount(day, questions);
+        }
+    }
+
+    /// Counts one call against a service grant.
+    ///
+    /// # Errors
+    /// [`Refusal::QuotaUsedUp`] when it has no more calls today.
+    pub fn draw_call(&self, grant: ServiceGrantIndex, now: Timestamp) -> Result<(), Refusal> {
+        match &self.calls[grant] {
+            Some(daily) if !daily.draw(self.today(now)) => {
+                Err(Refusal::QuotaUsedUp(self.until_tomorrow(now)))
             }
-        });
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back what [`Self::draw_call`] counted, for a call that never reached the agency.
+    pub fn give_back_call(&self, grant: ServiceGrantIndex, now: Timestamp) {
+        if let Some(daily) = &self.calls[grant] {
+            daily.give_back(self.today(now));
+        }
+    }
+
+    /// Counts calls that were made before this process started.
+    pub fn recount_calls(&self, grant: ServiceGrantIndex, day: Date, calls: u64) {
+        if let Some(daily) = &self.calls[grant] {
+            daily.recount(day, calls);
+        }
     }
 
     fn draw_one(&self, grant: GrantIndex, today: Date) -> bool {
-        self.with(grant, today, |quota, (_, used)| {
-            let left = *used < quota;
-            *used += u64::from(left);
-            left
-        })
-        .unwrap_or(true)
-    }
-
-    /// The counter of the grant, begun anew on a new day. A request that was under way at midnight
-    /// finds the new day's.
-    fn with<T>(
-        &self,
-        grant: GrantIndex,
-        today: Date,
-        f: impl FnOnce(u64, &mut (Date, u64)) -> T,
-    ) -> Option<T> {
-        let daily = self.quotas[grant].as_ref()?;
-        let mut used = daily
-            .used
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if used.0 < today {
-            *used = (today, 0);
-        }
-        Some(f(daily.quota, &mut used))
+        let daily = self.quotas[grant].as_ref();
+        daily.is_none_or(|daily| daily.draw(today))
     }
 
     fn until_tomorrow(&self, now: Timestamp) -> Duration {

@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub mod file;
 pub mod finding;
 pub(crate) mod material;
+mod services;
 pub(crate) mod settings;
 pub(crate) mod value;
 pub(crate) mod warnings;

@@ -5,6 +5,8 @@
 
 mod backend;
 mod index;
+mod pattern;
+mod services;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -15,6 +17,10 @@ use loket_sdk::ids::{AgencyId, MallId, MemberId, SystemId};
 use loket_sdk::message::{Purpose, RecordRef, SourceName};
 
 pub use backend::{Backend, Breaking, Ejection, HealthCheck, Protocol};
+pub use pattern::{InvalidPattern, PathPattern};
+use services::Services;
+pub use services::{Service, ServiceGrant, ServiceGrantIndex, ServiceIndex};
+
 use index::{index_grants, index_members, index_sources};
 
 /// How fast a member may ask.
@@ -157,6 +163,10 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// What agencies let consumers do.
     pub grants: Vec<Grant>,
+    /// Agencies' REST services.
+    pub services: Vec<Service>,
+    /// Who may call what of them.
+    pub service_grants: Vec<ServiceGrant>,
     /// `subject_ref` of subjects whose data is held, 64 hexadecimal digits.
     pub holds: Vec<String>,
 }
@@ -170,6 +180,10 @@ pub enum Place {
     Source(SourceIndex),
     /// `grants[i]`.
     Grant(GrantIndex),
+    /// `services[i]`.
+    Service(ServiceIndex),
+    /// `service_grants[i]`.
+    ServiceGrant(ServiceGrantIndex),
 }
 
 /// Something in the directory that can't stand.
@@ -194,6 +208,7 @@ pub struct Directory {
     by_pin: HashMap<[u8; 32], (MemberIndex, usize)>,
     by_record: HashMap<RecordRef, Vec<SourceIndex>>,
     by_consumer: HashMap<MemberId, HashMap<RecordRef, Vec<GrantIndex>>>,
+    services: Services,
     holds: HashSet<String>,
 }
 
@@ -209,6 +224,7 @@ impl Directory {
         let (by_name, by_pin) = index_members(&parts, &mut wrong);
         let by_record = index_sources(&parts, &mut wrong);
         let by_consumer = index_grants(&parts, &mut wrong);
+        let services = Services::of(&parts, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -219,6 +235,7 @@ impl Directory {
             by_pin,
             by_record,
             by_consumer,
+            services,
             holds,
         })
     }
@@ -284,6 +301,36 @@ impl Directory {
             .map_or(&[] as &[GrantIndex], Vec::as_slice)
             .iter()
             .map(|&index| (index, &self.parts.grants[index]))
+    }
+
+    /// Every service.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.parts.services
+    }
+
+    /// Every grant of a service.
+    #[must_use]
+    pub fn service_grants(&self) -> &[ServiceGrant] {
+        &self.parts.service_grants
+    }
+
+    /// The service of these names.
+    #[must_use]
+    pub fn service_named(&self, agency: &str, service: &str) -> Option<ServiceIndex> {
+        self.services.find(agency, service)
+    }
+
+    /// The grants of a consumer for a service, in the directory's order, in force or not.
+    pub fn service_grants_of<'a>(
+        &'a self,
+        service: ServiceIndex,
+        consumer: &str,
+    ) -> impl Iterator<Item = (ServiceGrantIndex, &'a ServiceGrant)> {
+        self.services
+            .granted(service, consumer)
+            .iter()
+            .map(|&index| (index, &self.parts.service_grants[index]))
     }
 
     /// Whether anyone's data is held.

@@ -238,6 +238,7 @@ async fn walk(
             Ok(Walked::Tagged(text.into(), known()))
         }
         Operation::OpenApi => Ok(Walked::Tagged(openapi::document(), known())),
+        Operation::Call(_) => Err(Refusal::NotFound),
     }
 }
 

@@ -10,6 +10,8 @@ use loket_sdk::problem::{Code, Violation};
 pub enum Refusal {
     /// Not HTTP or JSON as agreed.
     Malformed(String),
+    /// A routed call's path, query or head can't be passed on as it is.
+    BadTarget(&'static str),
     /// The certificate names no enrolled system.
     NotEnrolled(NotEnrolled),
     /// A header names another member than the certificate.
@@ -32,6 +34,12 @@ pub enum Refusal {
     BreaksSchema(Vec<Violation>),
     /// The member asks faster than agreed.
     RateLimited(Limited),
+    /// The grant has no more calls today.
+    QuotaUsedUp(Duration),
+    /// The agency of a routed call can't be reached, or isn't asked for now.
+    SourceUnavailable(Option<Duration>),
+    /// The agency of a routed call didn't begin to answer in time.
+    SourceTimeout,
     /// More came than can be served.
     Overloaded,
     /// The process is stopping.
@@ -69,7 +77,7 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Malformed(_) => Code::MalformedRequest,
+            Self::Malformed(_) | Self::BadTarget(_) => Code::MalformedRequest,
             Self::NotEnrolled(_) => Code::NotEnrolled,
             Self::IdentityContradicted => Code::IdentityContradicted,
             Self::NothingGranted => Code::NothingGranted,
@@ -80,7 +88,9 @@ impl Refusal {
             Self::BodyTooLarge(_) => Code::BodyTooLarge,
             Self::UnsupportedMediaType(_) => Code::UnsupportedMediaType,
             Self::BreaksSchema(_) => Code::BreaksSchema,
-            Self::RateLimited(_) => Code::RateLimited,
+            Self::RateLimited(_) | Self::QuotaUsedUp(_) => Code::RateLimited,
+            Self::SourceUnavailable(_) => Code::SourceUnavailable,
+            Self::SourceTimeout => Code::SourceTimeout,
             Self::Overloaded => Code::Overloaded,
             Self::Draining => Code::Draining,
             Self::AuditUnavailable(_) => Code::AuditUnavailable,
@@ -93,6 +103,7 @@ impl Refusal {
     pub fn sentence(&self) -> String {
         match self {
             Self::Malformed(what) => format!("{what}. Send one JSON document as the schema describes."),
+            Self::BadTarget(what) => format!("{what}. Send it as the service's documentation writes it."),
             Self::NotEnrolled(NotEnrolled::UnknownSystem) => {
                 "No enrolled system has this certificate. Ask the operator of the gateway to enrol it.".into()
             }
@@ -123,6 +134,9 @@ impl Refusal {
                 "You may ask {} times a second, {} at once. Wait as Retry-After says.",
                 limited.per_second, limited.burst
             ),
+            Self::QuotaUsedUp(_) => "The grant has no more calls today. Wait as Retry-After says, or ask the agency for more.".into(),
+            Self::SourceUnavailable(_) => "The agency can't be reached now. Wait and ask again, if asking twice does no harm.".into(),
+            Self::SourceTimeout => "The agency may have carried it out all the same. Find out before you ask again.".into(),
             Self::Overloaded => "Wait as Retry-After says and ask again.".into(),
             Self::Draining => "Ask another instance, or this one again after its restart.".into(),
             Self::AuditUnavailable(_) => {
@@ -137,7 +151,11 @@ impl Refusal {
     pub fn is_cheap(&self) -> bool {
         matches!(
             self,
-            Self::NotEnrolled(_) | Self::RateLimited(_) | Self::Overloaded | Self::Draining
+            Self::NotEnrolled(_)
+                | Self::RateLimited(_)
+                | Self::QuotaUsedUp(_)
+                | Self::Overloaded
+                | Self::Draining
         )
     }
 
@@ -150,6 +168,10 @@ impl Refusal {
             Self::NotEnrolled(NotEnrolled::OutOfValidity) => Some("certificate out of validity"),
             Self::NotEnrolled(NotEnrolled::Unnamed) => Some("certificate names no system"),
             Self::Malformed(_)
+            | Self::BadTarget(_)
+            | Self::QuotaUsedUp(_)
+            | Self::SourceUnavailable(_)
+            | Self::SourceTimeout
             | Self::IdentityContradicted
             | Self::NothingGranted
             | Self::NotFound

@@ -105,9 +105,16 @@ pub fn refusal(refusal: &Refusal, trace_id: &str) -> Response<Body> {
         Refusal::Overloaded | Refusal::Draining | Refusal::AuditUnavailable(_) => {
             insert(headers, header::RETRY_AFTER, &RETRY_AFTER_S.to_string());
         }
+        Refusal::QuotaUsedUp(wait) | Refusal::SourceUnavailable(Some(wait)) => {
+            let wait = wait.as_secs_f64().ceil().max(1.0);
+            insert(headers, header::RETRY_AFTER, &format!("{wait:.0}"));
+        }
         Refusal::MethodNotAllowed(allowed) => insert(headers, header::ALLOW, allowed),
         Refusal::NotAcceptable(_)
         | Refusal::Malformed(_)
+        | Refusal::BadTarget(_)
+        | Refusal::SourceUnavailable(None)
+        | Refusal::SourceTimeout
         | Refusal::NotEnrolled(_)
         | Refusal::IdentityContradicted
         | Refusal::NothingGranted

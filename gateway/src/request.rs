@@ -1,5 +1,8 @@
 //! Request: an HTTP head and an unread body in, what is asked for and the bytes out.
 
+mod path;
+mod target;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +15,8 @@ use loket_sdk::message::RecordRef;
 use crate::config::Limits;
 use crate::refusal::Refusal;
 
+pub use target::CallTarget;
+
 /// What is asked for, by method and path.
 #[derive(Debug)]
 pub enum Operation {
@@ -23,14 +28,23 @@ pub enum Operation {
     Schema(RecordRef),
     /// `GET /openapi.json`.
     OpenApi,
+    /// A method of [`CALL_METHODS`], `/v1/services/{agency}/{service}/{path}`.
+    Call(CallTarget),
 }
+
+/// The methods that a routed call may have.
+pub const CALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+const CALL_ROUTE: &str = "/v1/services/{agency}/{service}";
 
 impl Operation {
     /// By method and path; nothing of the path is used but what is recognised.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`].
+    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`], [`Refusal::BadTarget`].
     pub fn of(head: &Parts) -> Result<Self, Refusal> {
+        if let Some(rest) = head.uri.path().strip_prefix("/v1/services/") {
+            return call(head, rest);
+        }
         let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
         let (allowed, operation) = match path.as_slice() {
             ["v1", "lookups"] => ("POST", Self::Lookup),
@@ -63,9 +77,28 @@ impl Operation {
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",
+            Ok(Self::Call(_)) => CALL_ROUTE,
             Err(_) => "",
         }
     }
+}
+
+fn call(head: &Parts, rest: &str) -> Result<Operation, Refusal> {
+    let known = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::HEAD,
+    ];
+    if !known.contains(&head.method) {
+        return Err(Refusal::MethodNotAllowed(CALL_METHODS));
+    }
+    if head.headers.contains_key(header::UPGRADE) {
+        return Err(Refusal::BadTarget("A routed call can't be upgraded"));
+    }
+    CallTarget::read(rest, head.uri.query()).map(Operation::Call)
 }
 
 /// Whether the caller waits for all or takes parts as they come.

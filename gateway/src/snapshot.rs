@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub admission: Admission,
     /// One per source of the directory, in its order.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// One per service of the directory, in its order.
+    pub services: Vec<Arc<Upstream>>,
 }
 
 impl Snapshot {
@@ -33,24 +35,30 @@ impl Snapshot {
         telemetry: &Telemetry,
     ) -> Self {
         let admission = Admission::new(&directory, zone);
+        let upstream = |name, backend| {
+            Arc::new(Upstream::new(
+                name,
+                backend,
+                directory.trust_domain(),
+                tls.clone(),
+                telemetry.clone(),
+            ))
+        };
         let upstreams = directory
             .sources()
             .iter()
-            .map(|source| {
-                let trust_domain = directory.trust_domain();
-                Arc::new(Upstream::new(
-                    source.name(),
-                    &source.backend,
-                    trust_domain,
-                    tls.clone(),
-                    telemetry.clone(),
-                ))
-            })
+            .map(|source| upstream(source.name(), &source.backend))
+            .collect();
+        let services = directory
+            .services()
+            .iter()
+            .map(|service| upstream(service.name(), &service.backend))
             .collect();
         Self {
             directory,
             admission,
             upstreams,
+            services,
         }
     }
 }

@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const MAX_ENDPOINTS: usize = 64;
 
 /// What a back end's keys say; none when a part is missing that has no default.
-pub(super) fn backend(raw: &file::Source, at: &Keys, out: &mut Report) -> Option<Backend> {
+pub(super) fn backend(raw: &file::Backend, at: &Keys, out: &mut Report) -> Option<Backend> {
     let default = Backend::default();
     if raw
         .server_name
@@ -86,7 +86,7 @@ fn upto(most: Duration) -> RangeInclusive<Duration> {
     Duration::from_millis(1)..=most
 }
 
-fn endpoints(raw: &file::Source, at: &Keys, out: &mut Report) -> Option<Vec<Uri>> {
+fn endpoints(raw: &file::Backend, at: &Keys, out: &mut Report) -> Option<Vec<Uri>> {
     let remedy = "write https://host:port with an optional path; agencies are reached by mTLS only";
     match (&raw.url, &raw.endpoints) {
         (Some(url), None) => {
@@ -142,7 +142,7 @@ fn endpoint(text: &str) -> Option<Uri> {
     })
 }
 
-fn ejection(raw: &file::Source, at: &Keys, out: &mut Report) -> Option<Ejection> {
+fn ejection(raw: &file::Backend, at: &Keys, out: &mut Report) -> Option<Ejection> {
     let default = Ejection::default();
     let failures = default.failures.get();
     let failures = number(at, "eject_after", raw.eject_after, failures, 1, 1_000, out);
@@ -154,7 +154,7 @@ fn ejection(raw: &file::Source, at: &Keys, out: &mut Report) -> Option<Ejection>
     })
 }
 
-fn breaker(raw: &file::Source, at: &Keys, out: &mut Report) -> Option<Breaking> {
+fn breaker(raw: &file::Backend, at: &Keys, out: &mut Report) -> Option<Breaking> {
     let default = Breaking::default();
     let failures = default.failures.get();
     let failures = number(at, "break_after", raw.break_after, failures, 1, 1_000, out);
@@ -176,7 +176,7 @@ fn breaker(raw: &file::Source, at: &Keys, out: &mut Report) -> Option<Breaking> 
     })
 }
 
-fn health(raw: &file::Source, at: &Keys, out: &mut Report) -> Option<HealthCheck> {
+fn health(raw: &file::Backend, at: &Keys, out: &mut Report) -> Option<HealthCheck> {
     let text = raw.health_interval.as_deref();
     let range = Duration::from_millis(100)..=60 * MINUTE;
     let default = Duration::from_secs(10);

@@ -13,6 +13,7 @@ use super::document::{Keys, Report, Section};
 use super::explain::nearest;
 use super::file::{self, Fields};
 use super::material::unhex;
+use super::services;
 use super::value::number;
 use crate::directory::{Directory, Grant, Member, Parts, Place, Rate, Source, System};
 
@@ -21,6 +22,8 @@ pub(crate) struct Entries {
     pub(crate) members: Vec<Option<Section<file::Member>>>,
     pub(crate) sources: Vec<Option<Section<file::Source>>>,
     pub(crate) grants: Vec<Option<Section<file::Grant>>>,
+    pub(crate) services: Vec<Option<Section<file::Service>>>,
+    pub(crate) service_grants: Vec<Option<Section<file::ServiceGrant>>>,
 }
 
 impl Entries {
@@ -34,16 +37,25 @@ impl Entries {
         let (members, member_keys) = convert(&self.members, member, out);
         let (sources, source_keys) = convert(&self.sources, source, out);
         let (grants, grant_keys) = convert(&self.grants, grant, out);
+        let (services, service_keys) = convert(&self.services, services::service, out);
+        let (service_grants, call_keys) = convert(&self.service_grants, services::grant, out);
         // A grant isn't blamed for a member or source that couldn't be read.
         let all_members = members.len() == self.members.len();
         let all_sources = sources.len() == self.sources.len();
-        let all = all_members && all_sources && grants.len() == self.grants.len();
+        let all_services = services.len() == self.services.len();
+        let all = all_members
+            && all_sources
+            && all_services
+            && grants.len() == self.grants.len()
+            && service_grants.len() == self.service_grants.len();
         let trust_domain = trust_domain.to_owned();
         let wrong = match Directory::new(Parts {
             trust_domain,
             members,
             sources,
             grants,
+            services,
+            service_grants,
             holds,
         }) {
             Ok(directory) => return all.then_some(directory),
@@ -51,11 +63,14 @@ impl Entries {
         };
         for inconsistency in wrong {
             let at = match (inconsistency.place, inconsistency.key) {
-                (Place::Grant(_), "consumer") if !all_members => continue,
+                (Place::Grant(_) | Place::ServiceGrant(_), "consumer") if !all_members => continue,
                 (Place::Grant(_), "source") if !all_sources => continue,
+                (Place::ServiceGrant(_), "service") if !all_services => continue,
                 (Place::Member(m), _) => member_keys[m],
                 (Place::Source(s), _) => source_keys[s],
                 (Place::Grant(g), _) => grant_keys[g],
+                (Place::Service(s), _) => service_keys[s],
+                (Place::ServiceGrant(g), _) => call_keys[g],
             };
             out.error(
                 at,
@@ -169,7 +184,7 @@ fn source(section: &Section<file::Source>, out: &mut Report) -> Option<Source> {
             "name what the source answers for",
         );
     }
-    let backend = backend(raw, at, out);
+    let backend = backend(&raw.backend(), at, out);
     let kib = number(
         at,
         "max_answer_kib",
@@ -299,7 +314,7 @@ fn fields(raw: &Fields, record: &RecordRef, at: &Keys, out: &mut Report) -> BTre
     }
 }
 
-fn id<T>(
+pub(super) fn id<T>(
     at: &Keys,
     key: &str,
     text: &str,

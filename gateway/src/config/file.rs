@@ -124,34 +124,91 @@ pub(crate) struct System {
     pub(crate) pins: Vec<Spanned<String>>,
 }
 
-/// `[[sources]]`
+/// Tables that say where a back end is beside keys of their own.
+macro_rules! with_backend {
+    (
+        [$($key:ident: $Type:ty,)*]
+        $($(#[$doc:meta])* $Table:ident { $($own:ident: $Own:ty,)* })*
+    ) => {
+        /// The keys of a back end.
+        #[derive(Debug)]
+        pub(crate) struct Backend {
+            $(pub(crate) $key: Option<$Type>,)*
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub(crate) struct $Table {
+                $(pub(crate) $own: $Own,)*
+                $(pub(crate) $key: Option<$Type>,)*
+            }
+
+            impl $Table {
+                pub(crate) fn backend(&self) -> Backend {
+                    Backend { $($key: self.$key.clone(),)* }
+                }
+            }
+        )*
+    };
+}
+
+with_backend! {
+    [
+        url: String,
+        endpoints: Vec<Spanned<String>>,
+        server_name: String,
+        max_in_flight: usize,
+        timeout: String,
+        http: Word<Protocol>,
+        connect_timeout: String,
+        idle_timeout: String,
+        max_queued: usize,
+        queue_timeout: String,
+        retry_percent: u8,
+        hedge_after: String,
+        eject_after: u32,
+        eject_for: String,
+        break_after: u32,
+        break_percent: u8,
+        break_for: String,
+        health_path: String,
+        health_interval: String,
+        adaptive: bool,
+    ]
+    /// `[[sources]]`
+    Source {
+        agency: String,
+        system: String,
+        records: Vec<Spanned<String>>,
+        max_answer_kib: Option<usize>,
+    }
+    /// `[[services]]`
+    Service {
+        agency: String,
+        service: String,
+        system: String,
+        first_byte_timeout: Option<String>,
+        stall_timeout: Option<String>,
+    }
+}
+
+/// `[[service_grants]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Source {
+pub(crate) struct ServiceGrant {
+    pub(crate) grant_id: String,
+    pub(crate) agreement: String,
+    pub(crate) consumer: String,
     pub(crate) agency: String,
-    pub(crate) system: String,
-    pub(crate) records: Vec<Spanned<String>>,
-    pub(crate) url: Option<String>,
-    pub(crate) endpoints: Option<Vec<Spanned<String>>>,
-    pub(crate) server_name: Option<String>,
-    pub(crate) max_in_flight: Option<usize>,
-    pub(crate) timeout: Option<String>,
-    pub(crate) max_answer_kib: Option<usize>,
-    pub(crate) http: Option<Word<Protocol>>,
-    pub(crate) connect_timeout: Option<String>,
-    pub(crate) idle_timeout: Option<String>,
-    pub(crate) max_queued: Option<usize>,
-    pub(crate) queue_timeout: Option<String>,
-    pub(crate) retry_percent: Option<u8>,
-    pub(crate) hedge_after: Option<String>,
-    pub(crate) eject_after: Option<u32>,
-    pub(crate) eject_for: Option<String>,
-    pub(crate) break_after: Option<u32>,
-    pub(crate) break_percent: Option<u8>,
-    pub(crate) break_for: Option<String>,
-    pub(crate) health_path: Option<String>,
-    pub(crate) health_interval: Option<String>,
-    pub(crate) adaptive: Option<bool>,
+    pub(crate) service: String,
+    pub(crate) methods: Vec<Spanned<String>>,
+    pub(crate) paths: Vec<Spanned<String>>,
+    pub(crate) daily_quota: Option<u64>,
+    pub(crate) valid_from: Day,
+    pub(crate) valid_to: Day,
+    pub(crate) state: Word<GrantState>,
 }
 
 /// `[[grants]]`

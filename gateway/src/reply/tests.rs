@@ -24,6 +24,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         Refusal::Malformed(
             "The body isn't as agreed: the document ends too early at line 1, column 9".into(),
         ),
+        Refusal::BadTarget("The path has a dot segment"),
         Refusal::NotEnrolled(NotEnrolled::UnknownSystem),
         Refusal::NotEnrolled(NotEnrolled::OutOfValidity),
         Refusal::NotEnrolled(NotEnrolled::Unnamed),
@@ -47,6 +48,10 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         ]),
         limited(1_200, 100, 50),
         limited(1, 1, 50),
+        Refusal::QuotaUsedUp(Duration::from_secs(3600)),
+        Refusal::SourceUnavailable(Some(Duration::from_secs(7))),
+        Refusal::SourceUnavailable(None),
+        Refusal::SourceTimeout,
         Refusal::Overloaded,
         Refusal::Draining,
         Refusal::AuditUnavailable("No space left on device".into()),
@@ -54,7 +59,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     ]
 }
 
-const VARIANTS: usize = 16;
+const VARIANTS: usize = 20;
 
 /// The status and the headers beyond those that every problem has. The match has no `_`: a new
 /// refusal needs a line here, and a number that [`VARIANTS`] has to grow for.
@@ -90,6 +95,11 @@ fn expected(refusal: &Refusal) -> (usize, u16, Vec<(&'static str, &'static str)>
                 ("retry-after", "2"),
             ],
         ),
+        Refusal::BadTarget(_) => (16, 400, vec![]),
+        Refusal::QuotaUsedUp(_) => (17, 429, vec![("retry-after", "3600")]),
+        Refusal::SourceUnavailable(Some(_)) => (18, 503, vec![("retry-after", "7")]),
+        Refusal::SourceUnavailable(None) => (18, 503, vec![]),
+        Refusal::SourceTimeout => (19, 504, vec![]),
         Refusal::Overloaded => (12, 503, retry),
         Refusal::Draining => (13, 503, retry),
         Refusal::AuditUnavailable(_) => (14, 503, retry),
