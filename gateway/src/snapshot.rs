@@ -42,7 +42,7 @@ impl Snapshot {
                     source.name(),
                     &source.backend,
                     trust_domain,
-                    tls.clone(),
+                    tls,
                     telemetry.clone(),
                 ))
             })

@@ -152,6 +152,7 @@ pub(crate) struct Source {
     pub(crate) health_path: Option<String>,
     pub(crate) health_interval: Option<String>,
     pub(crate) adaptive: Option<bool>,
+    pub(crate) single_flight: Option<bool>,
 }
 
 /// `[[grants]]`
