@@ -40,7 +40,7 @@ impl Snapshot {
                 name,
                 backend,
                 directory.trust_domain(),
-                tls.clone(),
+                tls,
                 telemetry.clone(),
             ))
         };

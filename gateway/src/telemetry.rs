@@ -35,11 +35,12 @@ use opentelemetry_sdk::trace::{
 
 pub use self::error_type::ErrorType;
 pub use self::logs::{init_logs, subscriber};
-pub use self::metrics::{BreakerState, Decision, InFlight, Metrics, RateScope};
-pub use self::spans::{ClientSpan, RoomSpan, ServerSpan, SpanHandle};
+pub use self::metrics::{
+    BreakerState, Decision, InFlight, Metrics, Peer, PeerAddress, RateScope, Resend,
+};
+pub use self::spans::{Called, ClientSpan, RoomSpan, ServerSpan, SpanHandle};
 
 use self::export::Collector;
-use self::metrics::ClientLabels;
 use self::spans::Arrival;
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -210,22 +211,20 @@ impl Telemetry {
         ServerSpan::start(&self.0.tracer, self.0.metrics.clone(), &arrival)
     }
 
-    /// An attempt to fetch `record` (`person-identity/1`) from an agency begins.
+    /// An attempt to call an agency begins.
     pub fn client_span(
         &self,
         parent: &SpanHandle,
-        agency: &str,
-        server_address: &str,
-        server_port: u16,
-        record: &str,
+        address: &PeerAddress,
+        called: Called<'_>,
     ) -> ClientSpan {
-        let labels = ClientLabels {
-            agency: agency.into(),
-            server_address: server_address.into(),
-            server_port,
-        };
         let metrics = self.0.metrics.clone();
-        ClientSpan::start(&self.0.tracer, metrics, parent, labels, record)
+        ClientSpan::start(&self.0.tracer, metrics, parent, address, called)
+    }
+
+    /// The parent of what the gateway does of itself: each is a trace of its own.
+    pub fn background_span(&self) -> SpanHandle {
+        SpanHandle::none()
     }
 
     /// A room that takes time begins; it ends when the span drops.

@@ -79,6 +79,7 @@ pub(super) fn backend(raw: &file::Backend, at: &Keys, out: &mut Report) -> Optio
         breaker: breaker(raw, at, out)?,
         health: health(raw, at, out),
         adaptive: raw.adaptive.unwrap_or(default.adaptive),
+        single_flight: raw.single_flight.unwrap_or(default.single_flight),
     })
 }
 

@@ -176,6 +176,7 @@ with_backend! {
         health_path: String,
         health_interval: String,
         adaptive: bool,
+        single_flight: bool,
     ]
     /// `[[sources]]`
     Source {

@@ -38,6 +38,8 @@ pub struct Backend {
     pub health: Option<HealthCheck>,
     /// Whether the limit sinks while the back end fails or slows down, and rises again.
     pub adaptive: bool,
+    /// Whether identical questions under way share one answer.
+    pub single_flight: bool,
 }
 
 /// Which HTTP an endpoint is spoken to.
@@ -100,6 +102,7 @@ impl Default for Backend {
             breaker: Breaking::default(),
             health: None,
             adaptive: false,
+            single_flight: true,
         }
     }
 }

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::{Meter, UpDownCounter};
 
 use self::instruments::Instruments;
-pub use self::labels::{BreakerState, Decision, RateScope};
-pub(super) use self::labels::{ClientLabels, ServerLabels};
+pub(super) use self::labels::ServerLabels;
+pub use self::labels::{BreakerState, Decision, Peer, PeerAddress, RateScope, Resend};
 use super::names as name;
 
 /// A handle on all instruments; cloning it costs one counter.
@@ -50,34 +50,64 @@ impl Metrics {
     /// breaker refused. Calls with a [`ClientSpan`](super::ClientSpan) are counted by it.
     pub fn agency_call(
         &self,
-        agency: &str,
+        peer: &Peer,
         outcome: &'static str,
         error_type: Option<&'static str>,
         elapsed: Duration,
     ) {
-        self.record_agency_call(agency.into(), outcome, error_type, elapsed);
+        let mut all = Vec::with_capacity(4);
+        all.extend(peer.labels());
+        all.push(KeyValue::new(name::OUTCOME, outcome));
+        all.extend(error_type.map(|word| KeyValue::new(name::ERROR_TYPE, word)));
+        self.0.agency_duration.record(elapsed.as_secs_f64(), &all);
     }
 
     /// A call to the agency is under way until the guard drops.
     #[must_use = "the call counts as ended once this drops"]
-    pub fn agency_in_flight(&self, agency: &str) -> InFlight {
-        let labels = [peer(agency)];
-        self.0.agency_in_flight.add(1, &labels);
-        InFlight {
-            metrics: self.clone(),
-            labels,
-        }
+    pub fn agency_in_flight(&self, peer: &Peer) -> InFlight {
+        InFlight::new(&self.0.agency_in_flight, peer)
+    }
+
+    /// A call waits for its turn until the guard drops.
+    #[must_use = "the wait counts as over once this drops"]
+    pub fn agency_queued(&self, peer: &Peer) -> InFlight {
+        InFlight::new(&self.0.agency_queued, peer)
+    }
+
+    /// A connection to the agency is open until the guard drops.
+    #[must_use = "the connection counts as closed once this drops"]
+    pub fn agency_connected(&self, peer: &Peer) -> InFlight {
+        InFlight::new(&self.0.agency_connections, peer)
+    }
+
+    /// An endpoint of the agency is left out until the guard drops.
+    #[must_use = "the endpoint counts as back once this drops"]
+    pub fn agency_ejected(&self, peer: &Peer) -> InFlight {
+        InFlight::new(&self.0.agency_ejected, peer)
+    }
+
+    /// A call was made again, or would have been.
+    pub fn agency_resent(&self, peer: &Peer, why: Resend) {
+        let [agency, system] = peer.labels();
+        let labels = [agency, system, KeyValue::new(name::KIND, why.as_str())];
+        self.0.agency_resends.add(1, &labels);
+    }
+
+    /// A question shares the answer to one that is under way.
+    pub fn agency_shared(&self, peer: &Peer) {
+        self.0.agency_shared.add(1, &peer.labels());
     }
 
     /// How many calls to the agency may be under way at the same time.
-    pub fn agency_limit(&self, agency: &str, limit: u64) {
-        self.0.agency_limit.record(limit, &[peer(agency)]);
+    pub fn agency_limit(&self, peer: &Peer, limit: u64) {
+        self.0.agency_limit.record(limit, &peer.labels());
     }
 
     /// Where the agency's breaker stands now.
-    pub fn breaker_state(&self, agency: &str, now: BreakerState) {
+    pub fn breaker_state(&self, peer: &Peer, now: BreakerState) {
         for (state, word) in BreakerState::ALL {
-            let labels = [peer(agency), KeyValue::new(name::STATE, word)];
+            let [agency, system] = peer.labels();
+            let labels = [agency, system, KeyValue::new(name::STATE, word)];
             self.0
                 .agency_breaker
                 .record(u64::from(state == now), &labels);
@@ -178,52 +208,51 @@ impl Metrics {
 
     pub(super) fn client_ended(
         &self,
-        labels: &ClientLabels,
+        method: &'static str,
+        address: &PeerAddress,
         status: Option<u16>,
         error_type: Option<&'static str>,
         elapsed: Duration,
     ) {
         let mut all = Vec::with_capacity(5);
         all.extend([
-            KeyValue::new(name::HTTP_METHOD, "POST"),
-            KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&labels.server_address)),
-            KeyValue::new(name::SERVER_PORT, i64::from(labels.server_port)),
+            KeyValue::new(name::HTTP_METHOD, method),
+            KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&address.host)),
+            KeyValue::new(name::SERVER_PORT, i64::from(address.port)),
         ]);
         all.extend(status.map(|code| KeyValue::new(name::HTTP_STATUS, i64::from(code))));
         all.extend(error_type.map(|word| KeyValue::new(name::ERROR_TYPE, word)));
         self.0.client_duration.record(elapsed.as_secs_f64(), &all);
     }
 
-    pub(super) fn record_agency_call(
-        &self,
-        agency: Arc<str>,
-        outcome: &'static str,
-        error_type: Option<&'static str>,
-        elapsed: Duration,
-    ) {
-        let mut all = Vec::with_capacity(3);
-        all.push(KeyValue::new(name::PEER, agency));
-        all.push(KeyValue::new(name::OUTCOME, outcome));
-        all.extend(error_type.map(|word| KeyValue::new(name::ERROR_TYPE, word)));
-        self.0.agency_duration.record(elapsed.as_secs_f64(), &all);
-    }
-
-    pub(super) fn agency_succeeded(&self, agency: Arc<str>) {
-        let labels = [KeyValue::new(name::PEER, agency)];
-        self.0.agency_last_success.record(unix_now(), &labels);
+    pub(super) fn agency_succeeded(&self, peer: &Peer) {
+        self.0
+            .agency_last_success
+            .record(unix_now(), &peer.labels());
     }
 }
 
-/// A call to an agency under way; see [`Metrics::agency_in_flight`].
+/// Something that is counted as long as it lasts.
 #[derive(Debug)]
 pub struct InFlight {
-    metrics: Metrics,
-    labels: [KeyValue; 1],
+    counter: UpDownCounter<i64>,
+    labels: [KeyValue; 2],
+}
+
+impl InFlight {
+    fn new(counter: &UpDownCounter<i64>, peer: &Peer) -> Self {
+        let labels = peer.labels();
+        counter.add(1, &labels);
+        Self {
+            counter: counter.clone(),
+            labels,
+        }
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.metrics.0.agency_in_flight.add(-1, &self.labels);
+        self.counter.add(-1, &self.labels);
     }
 }
 

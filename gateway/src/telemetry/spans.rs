@@ -12,7 +12,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue, SpanId, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator, SdkTracer, Span};
 
-pub use self::client::ClientSpan;
+pub use self::client::{Called, ClientSpan};
 pub(super) use self::server::Arrival;
 pub use self::server::ServerSpan;
 use super::names as name;
@@ -36,6 +36,11 @@ impl SpanHandle {
             false,
             TraceState::NONE,
         ))
+    }
+
+    /// What belongs to no request.
+    pub(super) fn none() -> Self {
+        Self(SpanContext::NONE)
     }
 
     fn child_context(&self) -> Context {

@@ -1,10 +1,15 @@
 use std::num::NonZeroUsize;
 
+use http::Uri;
+use loket_sdk::message::Reason;
 use loket_sdk::testing::{Ca, Fault, LeafSpec};
+
+use tokio::time::Instant;
 
 use super::*;
 use crate::directory::Source;
 use crate::fixture::{town, world::World};
+use crate::telemetry::ErrorType;
 
 const AGENCY: &str = "korlantas";
 const OPEN_FOR: Duration = Duration::from_secs(5);
@@ -34,6 +39,7 @@ fn call(world: &World) -> Call {
         body: body.to_string().into(),
         deadline: Instant::now() + Duration::from_secs(10),
         max_answer: 1 << 20,
+        key: None,
         parent: world.span(),
     }
 }
@@ -69,8 +75,8 @@ async fn each_failure_has_its_two_words() {
         (Fault::Status(500), "source_error, 500"),
         (Fault::Status(503), "overloaded, 503"),
         (Fault::Status(401), "refused_by_source, 401"),
-        (Fault::Draining, "draining, 503"),
         (Fault::NotJson, "answered"),
+        (Fault::Draining, "draining, 503"),
     ] {
         world.set_fault(AGENCY, fault.clone());
         assert_eq!(ask(&world).await, expected, "{fault:?}");
@@ -186,7 +192,8 @@ async fn an_agency_that_hangs_costs_its_own_timeout() {
         show(&asking.await),
         "timed_out, timeout".replace("timed_out", "no_answer_yet")
     );
-    assert!(started.elapsed() <= Duration::from_secs(3));
+    let took = started.elapsed();
+    assert!(took <= Duration::from_millis(3_010), "{took:?}");
 }
 
 #[tokio::test]
@@ -235,7 +242,7 @@ async fn pass(time: Duration) {
 #[tokio::test]
 async fn an_agency_that_answers_as_agreed_keeps_its_breaker_closed() {
     let world = World::start(|_| {}).await;
-    for fault in [Fault::Status(429), Fault::Status(403), Fault::NotJson] {
+    for fault in [Fault::Status(404), Fault::Status(403), Fault::NotJson] {
         world.set_fault(AGENCY, fault);
         for _ in 0..10 {
             assert!(!ask(&world).await.contains("breaker_open"));
@@ -320,7 +327,7 @@ async fn only_a_certificate_that_we_trust_and_that_is_valid_counts() {
             source.name(),
             &source.backend,
             town::TRUST_DOMAIN,
-            tls,
+            &tls,
             world.telemetry.clone(),
         );
         assert_eq!(show(&upstream.ask(&call(&world)).await), expected);

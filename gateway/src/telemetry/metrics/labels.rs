@@ -67,6 +67,83 @@ impl BreakerState {
     ];
 }
 
+/// Why a call was made again, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// The kept connection was gone before anything was sent.
+    Stale,
+    /// The first wasn't answered.
+    Retry,
+    /// The first takes long.
+    Hedge,
+    /// It would have been, and the budget is spent.
+    NoBudget,
+}
+
+impl Resend {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Retry => "retry",
+            Self::Hedge => "hedge",
+            Self::NoBudget => "no_budget",
+        }
+    }
+}
+
+/// A system of an agency, as metrics name it; cloning it costs two counters.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub(in crate::telemetry) agency: Arc<str>,
+    pub(in crate::telemetry) system: Arc<str>,
+}
+
+impl Peer {
+    /// An agency's system.
+    pub fn new(agency: &str, system: &str) -> Self {
+        Self {
+            agency: agency.into(),
+            system: system.into(),
+        }
+    }
+
+    pub(in crate::telemetry) fn labels(&self) -> [KeyValue; 2] {
+        [
+            KeyValue::new(name::PEER, Arc::clone(&self.agency)),
+            KeyValue::new(name::SYSTEM, Arc::clone(&self.system)),
+        ]
+    }
+}
+
+/// One address of a system.
+#[derive(Clone, Debug)]
+pub struct PeerAddress {
+    pub(in crate::telemetry) peer: Peer,
+    pub(in crate::telemetry) host: Arc<str>,
+    pub(in crate::telemetry) port: u16,
+}
+
+impl PeerAddress {
+    /// Where a system is called.
+    pub fn new(peer: Peer, host: &str, port: u16) -> Self {
+        Self {
+            peer,
+            host: host.into(),
+            port,
+        }
+    }
+
+    /// Its host, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
 /// What an HTTP server request is filed under.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::telemetry) struct ServerLabels {
@@ -74,14 +151,6 @@ pub(in crate::telemetry) struct ServerLabels {
     pub(in crate::telemetry) scheme: &'static str,
     pub(in crate::telemetry) route: &'static str,
     pub(in crate::telemetry) protocol_version: &'static str,
-}
-
-/// What a call to an agency is filed under.
-#[derive(Clone, Debug)]
-pub(in crate::telemetry) struct ClientLabels {
-    pub(in crate::telemetry) agency: Arc<str>,
-    pub(in crate::telemetry) server_address: Arc<str>,
-    pub(in crate::telemetry) server_port: u16,
 }
 
 impl ServerLabels {

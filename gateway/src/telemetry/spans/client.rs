@@ -11,13 +11,49 @@ use opentelemetry_sdk::trace::{SdkTracer, Span};
 
 use super::{SpanHandle, set_error};
 use crate::telemetry::ErrorType;
-use crate::telemetry::metrics::{ClientLabels, Metrics};
+use crate::telemetry::metrics::{Metrics, PeerAddress};
 use crate::telemetry::names as name;
 
 /// What the gateway calls at an agency.
 const RECORD_TEMPLATE: &str = "/v1/records/{record}/{major}";
 
-/// One attempt to fetch a record from an agency.
+/// What is called at an agency.
+#[derive(Clone, Copy, Debug)]
+pub enum Called<'a> {
+    /// A record, `person-identity/1` for example.
+    Record(&'a str),
+    /// A service, by the pattern of its paths; never a path, which may name a person.
+    Route {
+        /// The method.
+        method: &'a http::Method,
+        /// The pattern.
+        template: &'a str,
+    },
+}
+
+impl Called<'_> {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Record(_) => "POST",
+            Self::Route { method, .. } => method_word(method),
+        }
+    }
+}
+
+fn method_word(method: &http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+/// One attempt to call an agency.
 ///
 /// Ends with [`finish`](Self::finish); dropped before that, it was cancelled, which is no error.
 #[derive(Debug)]
@@ -25,7 +61,8 @@ pub struct ClientSpan {
     span: Span,
     handle: SpanHandle,
     metrics: Metrics,
-    labels: ClientLabels,
+    address: PeerAddress,
+    method: &'static str,
     started: Instant,
     finished: bool,
 }
@@ -35,19 +72,21 @@ impl ClientSpan {
         tracer: &SdkTracer,
         metrics: Metrics,
         parent: &SpanHandle,
-        labels: ClientLabels,
-        record: &str,
+        address: &PeerAddress,
+        called: Called<'_>,
     ) -> Self {
-        let builder = tracer.span_builder("POST").with_kind(SpanKind::Client);
+        let method = called.method();
+        let builder = tracer.span_builder(method).with_kind(SpanKind::Client);
         let mut span = tracer.build_with_context(builder, &parent.child_context());
         if span.is_recording() {
-            span.set_attributes(call_attributes(&labels, record));
+            span.set_attributes(call_attributes(address, called));
         }
         Self {
             handle: SpanHandle::of(&span, Some(parent.0.trace_id())),
             span,
             metrics,
-            labels,
+            address: address.clone(),
+            method,
             started: Instant::now(),
             finished: false,
         }
@@ -94,8 +133,7 @@ impl ClientSpan {
             set_error(&mut self.span, error_type.is_some(), error_type);
         }
         if error_type.is_none() && status.is_some() {
-            let agency = Arc::clone(&self.labels.agency);
-            self.metrics.agency_succeeded(agency);
+            self.metrics.agency_succeeded(&self.address.peer);
         }
         self.end(status, outcome, error_type);
     }
@@ -104,10 +142,9 @@ impl ClientSpan {
         self.span.end();
         let elapsed = self.started.elapsed();
         self.metrics
-            .client_ended(&self.labels, status, error, elapsed);
-        let agency = Arc::clone(&self.labels.agency);
+            .client_ended(self.method, &self.address, status, error, elapsed);
         self.metrics
-            .record_agency_call(agency, outcome, error, elapsed);
+            .agency_call(&self.address.peer, outcome, error, elapsed);
     }
 }
 
@@ -121,25 +158,40 @@ impl Drop for ClientSpan {
     }
 }
 
-fn call_attributes(labels: &ClientLabels, record: &str) -> [KeyValue; 8] {
+fn call_attributes(
+    address: &PeerAddress,
+    called: Called<'_>,
+) -> impl Iterator<Item = KeyValue> + use<> {
     let mut url = String::from("https://");
-    let host = &labels.server_address;
+    let host = &address.host;
     // Writing to a String can't fail.
     let _ = match host.contains(':') {
         true => write!(url, "[{host}]"),
         false => write!(url, "{host}"),
     };
-    let _ = write!(url, ":{}/v1/records/{record}", labels.server_port);
+    let _ = write!(url, ":{}", address.port);
+    let (template, record) = match called {
+        Called::Record(record) => {
+            let _ = write!(url, "/v1/records/{record}");
+            (RECORD_TEMPLATE.to_owned(), Some(record.to_owned()))
+        }
+        Called::Route { template, .. } => {
+            url.push_str(template);
+            (template.to_owned(), None)
+        }
+    };
     [
-        KeyValue::new(name::HTTP_METHOD, "POST"),
-        KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&labels.server_address)),
-        KeyValue::new(name::SERVER_PORT, i64::from(labels.server_port)),
+        KeyValue::new(name::HTTP_METHOD, called.method()),
+        KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&address.host)),
+        KeyValue::new(name::SERVER_PORT, i64::from(address.port)),
         KeyValue::new(name::URL_FULL, url),
-        KeyValue::new(name::URL_TEMPLATE, RECORD_TEMPLATE),
-        KeyValue::new(name::PEER, Arc::clone(&labels.agency)),
-        KeyValue::new(name::PEER_DEPRECATED, Arc::clone(&labels.agency)),
-        KeyValue::new(name::RECORD, record.to_owned()),
+        KeyValue::new(name::URL_TEMPLATE, template),
+        KeyValue::new(name::PEER, Arc::clone(&address.peer.agency)),
+        KeyValue::new(name::PEER_DEPRECATED, Arc::clone(&address.peer.agency)),
+        KeyValue::new(name::SYSTEM, Arc::clone(&address.peer.system)),
     ]
+    .into_iter()
+    .chain(record.map(|record| KeyValue::new(name::RECORD, record)))
 }
 
 /// A word of the vocabulary as it is; anything else was written by somebody.
