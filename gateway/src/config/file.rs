@@ -126,31 +126,34 @@ pub(crate) struct System {
 
 /// Tables that say where a back end is beside keys of their own.
 macro_rules! with_backend {
-    (
-        [$($key:ident: $Type:ty,)*]
-        $($(#[$doc:meta])* $Table:ident { $($own:ident: $Own:ty,)* })*
-    ) => {
+    (@keys [$($key:ident: $Type:ty,)*]) => {
         /// The keys of a back end.
         #[derive(Debug)]
         pub(crate) struct Backend {
             $(pub(crate) $key: Option<$Type>,)*
         }
+    };
+    (
+        @table $(#[$doc:meta])* $Table:ident { $($own:ident: $Own:ty,)* }
+        [$($key:ident: $Type:ty,)*]
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $Table {
+            $(pub(crate) $own: $Own,)*
+            $(pub(crate) $key: Option<$Type>,)*
+        }
 
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Deserialize)]
-            #[serde(deny_unknown_fields)]
-            pub(crate) struct $Table {
-                $(pub(crate) $own: $Own,)*
-                $(pub(crate) $key: Option<$Type>,)*
+        impl $Table {
+            pub(crate) fn backend(&self) -> Backend {
+                Backend { $($key: self.$key.clone(),)* }
             }
-
-            impl $Table {
-                pub(crate) fn backend(&self) -> Backend {
-                    Backend { $($key: self.$key.clone(),)* }
-                }
-            }
-        )*
+        }
+    };
+    ($shared:tt $($(#[$doc:meta])* $Table:ident $own:tt)*) => {
+        with_backend!(@keys $shared);
+        $(with_backend!(@table $(#[$doc])* $Table $own $shared);)*
     };
 }
 
