@@ -11,9 +11,15 @@ use loket_sdk::problem::{self, Code, Problem};
 use serde::Serialize;
 
 use crate::refusal::Refusal;
+use crate::upstream::BoxError;
 
-/// A response's body.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// A response's body; one that breaks off breaks its stream or connection.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// A body that can't break off.
+pub fn sound(body: impl http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static) -> Body {
+    body.map_err(|never| match never {}).boxed_unsync()
+}
 
 /// How long to wait when busy or draining, in seconds.
 const RETRY_AFTER_S: u64 = 1;
@@ -154,7 +160,7 @@ pub fn panicked(trace_id: &str) -> Response<Body> {
 /// given.
 #[must_use]
 pub fn head(response: Response<Body>) -> Response<Body> {
-    response.map(|_| Empty::new().boxed_unsync())
+    response.map(|_| sound(Empty::new()))
 }
 
 fn problem(problem: &Problem) -> Response<Body> {
@@ -171,7 +177,7 @@ fn json(
     bytes: Vec<u8>,
     trace_id: &str,
 ) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(bytes)).boxed_unsync());
+    let mut response = Response::new(sound(Full::new(Bytes::from(bytes))));
     *response.status_mut() = status;
     response
         .headers_mut()

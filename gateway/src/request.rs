@@ -146,8 +146,8 @@ impl Wanted {
 
 /// A body that nobody has read yet.
 pub struct Unread {
-    /// As hyper hands it over.
-    pub body: Incoming,
+    /// As hyper hands it over; none once it is on its way to a source.
+    pub body: Option<Incoming>,
     /// How much and how long.
     pub limits: Limits,
 }
@@ -162,11 +162,13 @@ impl Unread {
             return Err(Refusal::UnsupportedMediaType("application/json"));
         }
         let (limit, patience) = (self.limits.max_body, self.limits.body_timeout);
-        let declared = hyper::body::Body::size_hint(&self.body).lower();
+        let body = self.body.as_mut();
+        let body = body.ok_or_else(|| Refusal::Internal("the body is gone".to_owned()))?;
+        let declared = hyper::body::Body::size_hint(body).lower();
         if declared > limit as u64 {
             return Err(Refusal::BodyTooLarge(limit));
         }
-        let body = Limited::new(&mut self.body, limit).collect();
+        let body = Limited::new(body, limit).collect();
         match tokio::time::timeout(patience, body).await {
             Err(_) => Err(Refusal::RequestTimeout(patience)),
             Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -181,10 +183,11 @@ impl Unread {
     /// the body resets the stream, and enough of those end a well-behaved peer's connection.
     pub async fn drain(&mut self) {
         const PATIENCE: Duration = Duration::from_millis(500);
-        if hyper::body::Body::size_hint(&self.body).lower() > self.limits.max_body as u64 {
+        let Some(body) = &mut self.body else { return };
+        if hyper::body::Body::size_hint(body).lower() > self.limits.max_body as u64 {
             return;
         }
-        let rest = Limited::new(&mut self.body, self.limits.max_body).collect();
+        let rest = Limited::new(body, self.limits.max_body).collect();
         // Whatever comes of it, the refusal is what the caller gets.
         let _ = tokio::time::timeout(PATIENCE, rest).await;
     }

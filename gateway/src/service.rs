@@ -223,10 +223,17 @@ fn exposition(gateway: &Gateway) -> String {
     gateway.telemetry().prometheus_text()
 }
 
+/// Which of the directory's lists a grant stands in, and where.
+#[derive(Clone, Copy)]
+enum Granted {
+    Record(usize),
+    Service(usize),
+}
+
 /// Questions asked today before this process started, by grant.
 struct Asked {
     since: Timestamp,
-    grants: std::collections::HashMap<String, (usize, u64)>,
+    grants: std::collections::HashMap<String, (Granted, u64)>,
     day: jiff::civil::Date,
 }
 
@@ -234,14 +241,15 @@ impl Asked {
     fn today(directory: &Directory, zone: &TimeZone, now: Timestamp) -> Self {
         let day = zone.to_datetime(now).date();
         let since = zone.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(now);
-        let limited = directory
-            .grants()
-            .iter()
-            .enumerate()
-            .filter(|(_, g)| g.daily_quota.is_some());
-        let grants = limited
-            .map(|(index, grant)| (grant.id.clone(), (index, 0)))
-            .collect();
+        let records = directory.grants().iter().enumerate();
+        let records = records
+            .filter(|(_, grant)| grant.daily_quota.is_some())
+            .map(|(index, grant)| (grant.id.clone(), (Granted::Record(index), 0)));
+        let services = directory.service_grants().iter().enumerate();
+        let services = services
+            .filter(|(_, grant)| grant.daily_quota.is_some())
+            .map(|(index, grant)| (grant.id.clone(), (Granted::Service(index), 0)));
+        let grants = records.chain(services).collect();
         Self { since, grants, day }
     }
 
@@ -253,6 +261,12 @@ impl Asked {
             kind: String,
             #[serde(default)]
             sources: Vec<Source>,
+            call: Option<Call>,
+        }
+        #[derive(Deserialize)]
+        struct Call {
+            grant: String,
+            outcome: String,
         }
         #[derive(Deserialize)]
         struct Source {
@@ -262,10 +276,14 @@ impl Asked {
         let Ok(line) = serde_json::from_str::<Line>(line) else {
             return;
         };
-        if line.at < self.since || line.kind == "result" {
+        if line.at < self.since || matches!(line.kind.as_str(), "result" | "call_opened") {
             return;
         }
-        for grant in line.sources.iter().flat_map(|source| &source.grants) {
+        // A call that never reached its source wasn't counted.
+        let call = line.call.iter().filter(|call| call.outcome != "unavailable");
+        let calls = call.map(|call| &call.grant);
+        let records = line.sources.iter().flat_map(|source| &source.grants);
+        for grant in records.chain(calls) {
             if let Some((_, asked)) = self.grants.get_mut(grant) {
                 *asked += 1;
             }
@@ -274,7 +292,11 @@ impl Asked {
 
     fn recount(&self, snapshot: &Snapshot) {
         for &(grant, asked) in self.grants.values().filter(|(_, asked)| *asked > 0) {
-            snapshot.admission.recount(grant, self.day, asked);
+            let admission = &snapshot.admission;
+            match grant {
+                Granted::Record(grant) => admission.recount(grant, self.day, asked),
+                Granted::Service(grant) => admission.recount_calls(grant, self.day, asked),
+            }
         }
     }
 }

@@ -62,27 +62,18 @@ impl CallTarget {
         &self.path
     }
 
-    /// Path and query below a base path: what is forwarded.
+    /// Path and query: what is forwarded.
     ///
     /// # Errors
     /// None that a target of ours can have.
-    pub fn below(&self, base: &str) -> Result<PathAndQuery, http::uri::InvalidUri> {
-        let base = base.trim_end_matches('/');
-        // The root of a service is its base path.
-        let path = match self.path.as_str() {
-            "/" if !base.is_empty() => "",
-            path => path,
+    pub fn path_and_query(&self) -> Result<PathAndQuery, http::uri::InvalidUri> {
+        let Some(query) = &self.query else {
+            return PathAndQuery::try_from(self.path.as_str());
         };
-        let query = self.query.as_deref();
-        let mut text = String::with_capacity(
-            base.len() + path.len() + query.map_or(0, |query| query.len() + 1),
-        );
-        text.push_str(base);
-        text.push_str(path);
-        if let Some(query) = query {
-            text.push('?');
-            text.push_str(query);
-        }
+        let mut text = String::with_capacity(self.path.len() + query.len() + 1);
+        text.push_str(&self.path);
+        text.push('?');
+        text.push_str(query);
         PathAndQuery::try_from(text)
     }
 }
