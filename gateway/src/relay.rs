@@ -98,7 +98,10 @@ pub async fn forward(
         route: pattern.as_str(),
         parent: trail.span().clone(),
     };
-    match snapshot.services[permitted.service()].forward(forward).await {
+    match snapshot.services[permitted.service()]
+        .forward(forward)
+        .await
+    {
         Ok(forwarded) => Ok(Opened {
             forwarded,
             sent,
@@ -109,7 +112,12 @@ pub async fn forward(
                 snapshot.admission.give_back_call(permitted.grant(), now);
             }
             let refusal = refusal(&failure, sent.as_deref(), service.stall_timeout);
-            trail.call_ended(None, sent.as_deref().map(Meter::sum), None, outcome(&failure));
+            trail.call_ended(
+                None,
+                sent.as_deref().map(Meter::sum),
+                None,
+                outcome(&failure),
+            );
             Err(refusal)
         }
     }
@@ -154,7 +162,10 @@ fn outcome(failure: &Failure) -> CallOutcome {
 ///
 /// # Errors
 /// When it can't be recorded, or a small one breaks off: nothing has left then.
-pub async fn answer(opened: Opened, mut trail: Trail) -> Result<Response<Streamed>, (Refusal, Trail)> {
+pub async fn answer(
+    opened: Opened,
+    mut trail: Trail,
+) -> Result<Response<Streamed>, (Refusal, Trail)> {
     let Opened {
         forwarded: Forwarded { response, guard },
         sent,

@@ -17,7 +17,9 @@ use crate::upstream::BoxError;
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 /// A body that can't break off.
-pub fn sound(body: impl http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static) -> Body {
+pub fn sound(
+    body: impl http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
+) -> Body {
     body.map_err(|never| match never {}).boxed_unsync()
 }
 

@@ -280,7 +280,10 @@ impl Asked {
             return;
         }
         // A call that never reached its source wasn't counted.
-        let call = line.call.iter().filter(|call| call.outcome != "unavailable");
+        let call = line
+            .call
+            .iter()
+            .filter(|call| call.outcome != "unavailable");
         let calls = call.map(|call| &call.grant);
         let records = line.sources.iter().flat_map(|source| &source.grants);
         for grant in records.chain(calls) {

@@ -92,13 +92,26 @@ mod tests {
     fn a_star_is_one_segment_and_two_are_the_rest() {
         check("/", &["/"], &["/a"]);
         check("/**", &["/", "/a", "/a/b"], &[]);
-        check("/people", &["/people"], &["/", "/people/1", "/peopl", "/People"]);
+        check(
+            "/people",
+            &["/people"],
+            &["/", "/people/1", "/peopl", "/People"],
+        );
         check(
             "/people/*/status",
             &["/people/1/status", "/people/%2A/status"],
-            &["/people/status", "/people/1/2/status", "/people/1", "/people/1/status/x"],
+            &[
+                "/people/status",
+                "/people/1/2/status",
+                "/people/1",
+                "/people/1/status/x",
+            ],
         );
-        check("/people/**", &["/people", "/people/1", "/people/1/2"], &["/peoples", "/"]);
+        check(
+            "/people/**",
+            &["/people", "/people/1", "/people/1/2"],
+            &["/peoples", "/"],
+        );
         check("/*", &["/a"], &["/", "/a/b"]);
     }
 
@@ -106,8 +119,23 @@ mod tests {
     fn what_could_be_read_in_several_ways_is_no_pattern() {
         let long = format!("/{}", "a".repeat(MAX_PATTERN));
         for bad in [
-            "", "people", "//", "/a//b", "/a/", "/a/**/b", "/../a", "/./a", "/a*", "/***", "/a%20b",
-            "/a b", "/a?b", "/a#b", "/a;b", "/caf\u{e9}", long.as_str(),
+            "",
+            "people",
+            "//",
+            "/a//b",
+            "/a/",
+            "/a/**/b",
+            "/../a",
+            "/./a",
+            "/a*",
+            "/***",
+            "/a%20b",
+            "/a b",
+            "/a?b",
+            "/a#b",
+            "/a;b",
+            "/caf\u{e9}",
+            long.as_str(),
         ] {
             assert_eq!(bad.parse::<PathPattern>(), Err(InvalidPattern), "{bad}");
         }

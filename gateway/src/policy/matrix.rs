@@ -95,7 +95,10 @@ fn calls(directory: &Directory, today: Date, text: &mut String) {
     line(text, format_args!("\n\nRouted calls\n============"));
     for grant in granted {
         let (consumer, service, agency) = (&grant.consumer, &grant.service, &grant.agency);
-        line(text, format_args!("\n  {consumer} may call {service} @ {agency}"));
+        line(
+            text,
+            format_args!("\n  {consumer} may call {service} @ {agency}"),
+        );
         let ServiceGrant {
             id,
             agreement,

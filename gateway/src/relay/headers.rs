@@ -70,7 +70,10 @@ pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
         is_ours(name)
             || is_forgeable(name)
             || name.starts_with("content-")
-            || matches!(name, "host" | "authorization" | "cookie" | "set-cookie" | "traceparent")
+            || matches!(
+                name,
+                "host" | "authorization" | "cookie" | "set-cookie" | "traceparent"
+            )
     });
 }
 
@@ -133,9 +136,10 @@ fn is_ours(name: &str) -> bool {
 fn is_forgeable(name: &str) -> bool {
     let alike = |known: &&str| {
         known.len() == name.len()
-            && known.bytes().zip(name.bytes()).all(|(known, given)| {
-                known == given || (known == b'-' && given == b'_')
-            })
+            && known
+                .bytes()
+                .zip(name.bytes())
+                .all(|(known, given)| known == given || (known == b'-' && given == b'_'))
     };
     name.starts_with("x-forwarded")
         || name.starts_with("x_forwarded")

@@ -60,9 +60,7 @@ impl Tally {
     pub(super) fn sum(&self) -> BodySum {
         BodySum {
             bytes: self.bytes,
-            sha256: self
-                .whole
-                .then(|| hex(self.hash.clone().finish().as_ref())),
+            sha256: self.whole.then(|| hex(self.hash.clone().finish().as_ref())),
         }
     }
 }

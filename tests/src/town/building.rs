@@ -230,7 +230,7 @@ impl TownBuilder {
             sources: sources.collect(),
             grants: self.grants.clone(),
             holds: Vec::new(),
-        ..Parts::default()
+            ..Parts::default()
         }
     }
 

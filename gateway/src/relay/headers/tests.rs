@@ -45,7 +45,14 @@ fn what_is_of_one_connection_or_could_be_forged_reaches_no_source() {
         ("accept", "*/*"),
     ]);
     clean_request(&mut all);
-    let left = ["accept", "authorization", "content-length", "content-type", "cookie", "te"];
+    let left = [
+        "accept",
+        "authorization",
+        "content-length",
+        "content-type",
+        "cookie",
+        "te",
+    ];
     assert_eq!(names(&all), left);
     assert_eq!(all["te"], "trailers");
 }
