@@ -30,7 +30,7 @@ use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 use crate::upstream::{BoxError, Failure, Forward, Forwarded};
 use answering::Answering;
-use meter::Meter;
+use meter::{Fault, Meter};
 use sending::Sending;
 
 /// A body on its way to the caller.
@@ -83,7 +83,9 @@ pub async fn forward(
     headers::clean_request(&mut headers);
     let caller = permitted.admitted().identified();
     headers::introduce(&mut headers, caller, request_id, service.first_byte_timeout);
-    let (outbound, sent) = outbound(body.take(), service.stall_timeout);
+    // A caller who stands still must be found out before the source seems to be slow to answer.
+    let patience = service.stall_timeout.min(service.first_byte_timeout * 3 / 4);
+    let (outbound, sent) = outbound(body.take(), patience);
     let mut request = Request::new(outbound);
     *request.method_mut() = head.method.clone();
     *request.headers_mut() = headers;
@@ -111,7 +113,7 @@ pub async fn forward(
             if !failure.asked {
                 snapshot.admission.give_back_call(permitted.grant(), now);
             }
-            let refusal = refusal(&failure, sent.as_deref(), service.stall_timeout);
+            let refusal = refusal(&failure, sent.as_deref(), patience);
             trail.call_ended(
                 None,
                 sent.as_deref().map(Meter::sum),
@@ -141,10 +143,10 @@ fn outbound(body: Option<Incoming>, stall: Duration) -> (Streamed, Option<Arc<Me
 /// Whose fault it is that there is no answer.
 fn refusal(failure: &Failure, sent: Option<&Meter>, stall: Duration) -> Refusal {
     match (failure.reason, sent.map(Meter::fault)) {
-        (_, Some(meter::Fault::Broken)) | (Reason::CallerLeft, _) => {
+        (_, Some(Fault::Stalled)) => Refusal::RequestTimeout(stall),
+        (_, Some(Fault::Broken)) | (Reason::CallerLeft, _) => {
             Refusal::BadTarget("The body broke off")
         }
-        (_, Some(meter::Fault::Stalled)) => Refusal::RequestTimeout(stall),
         (Reason::NoAnswerYet, _) => Refusal::SourceTimeout,
         _ => Refusal::SourceUnavailable(failure.retry_after_s.map(Duration::from_secs)),
     }

@@ -309,7 +309,7 @@ async fn a_caller_who_leaves_is_on_record() {
 async fn a_source_that_is_slow_stands_still_or_is_gone_is_told_apart() {
     let short = Duration::from_millis(300);
     let (town, _) = with(Http1, |service, _| {
-        service.first_byte_timeout = short;
+        service.first_byte_timeout = Duration::from_secs(2);
         service.stall_timeout = short;
     })
     .await;

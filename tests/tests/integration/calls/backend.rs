@@ -184,6 +184,10 @@ fn watched(body: Incoming, seen: Seen) -> Body {
         async move {
             let mut body = body?;
             match body.frame().await {
+                Some(Ok(frame)) if frame.is_trailers() => {
+                    seen.ends.lock().unwrap().push("whole");
+                    Some((Ok(frame), None))
+                }
                 Some(Ok(frame)) => Some((Ok(frame), Some(body))),
                 Some(Err(error)) => {
                     seen.ends.lock().unwrap().push("cut");
