@@ -84,7 +84,9 @@ pub async fn forward(
     let caller = permitted.admitted().identified();
     headers::introduce(&mut headers, caller, request_id, service.first_byte_timeout);
     // A caller who stands still must be found out before the source seems to be slow to answer.
-    let patience = service.stall_timeout.min(service.first_byte_timeout * 3 / 4);
+    let patience = service
+        .stall_timeout
+        .min(service.first_byte_timeout * 3 / 4);
     let (outbound, sent) = outbound(body.take(), patience);
     let mut request = Request::new(outbound);
     *request.method_mut() = head.method.clone();

@@ -393,6 +393,86 @@ fn what_does_not_fit_together_is_found() {
     );
 }
 
+const SERVICE: &str = "
+[[services]]
+agency = \"dukcapil\"
+service = \"population\"
+system = \"siak\"
+url = \"https://siak.loket.example:8444/api\"
+http = \"2\"
+first_byte_timeout = \"5s\"
+[[service_grants]]
+grant_id = \"call\"
+agreement = \"PKS/1\"
+consumer = \"dukcapil\"
+agency = \"dukcapil\"
+service = \"population\"
+methods = [\"GET\", \"POST\"]
+paths = [\"/people/*/status\", \"/open/**\"]
+daily_quota = 10
+valid_from = 2026-01-01
+valid_to = 2098-12-31
+state = \"active\"
+[[sources]]";
+
+#[test]
+fn services_and_their_grants_are_read() {
+    let dir = town();
+    let config = load(&dir, &patched(&[("[[sources]]", SERVICE)])).unwrap();
+    let [service] = config.directory.services() else {
+        panic!("one service");
+    };
+    assert_eq!(service.first_byte_timeout, Duration::from_secs(5));
+    assert_eq!(service.stall_timeout, Duration::from_secs(30));
+    let [grant] = config.directory.service_grants() else {
+        panic!("one grant");
+    };
+    assert_eq!(grant.methods, [http::Method::GET, http::Method::POST]);
+    assert_eq!(grant.paths[0].as_str(), "/people/*/status");
+}
+
+#[test]
+fn what_is_wrong_in_a_service_is_found() {
+    let wrong = |from: &str, to: &str, expected: (&str, &str, &str)| {
+        let service = SERVICE.replace(from, to);
+        assert_ne!(service, SERVICE);
+        check(&[("[[sources]]", service.as_str())], &[expected]);
+    };
+    wrong(
+        "\"POST\"]",
+        "\"CONNECT\"]",
+        ("\"CONNECT\"", "service_grants[0].methods", "isn't a method"),
+    );
+    wrong(
+        "\"/open/**\"]",
+        "\"/open/../x\"]",
+        (
+            "\"/open/../x\"",
+            "service_grants[0].paths",
+            "isn't a path pattern",
+        ),
+    );
+    wrong(
+        "service = \"population\"\nmethods",
+        "service = \"other\"\nmethods",
+        (
+            "\"other\"",
+            "service_grants[0].service",
+            "has no service other",
+        ),
+    );
+    wrong(
+        "first_byte_timeout = \"5s\"",
+        "first_byte = \"5s\"",
+        ("first_byte", "services[0].first_byte", ""),
+    );
+    wrong(
+        "first_byte_timeout = \"5s\"",
+        "stall_timeout = \"0s\"",
+        ("\"0s\"", "services[0].stall_timeout", "isn't between"),
+    );
+}
+
 #[test]
 fn files_that_cannot_serve_are_found() {
     check(

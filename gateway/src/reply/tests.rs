@@ -156,6 +156,9 @@ async fn every_refusal_has_its_problem() {
             Refusal::NotEnrolled(NotEnrolled::OutOfValidity) => format!("{code}.out_of_validity"),
             Refusal::NotEnrolled(NotEnrolled::Unnamed) => format!("{code}.unnamed"),
             Refusal::RateLimited(limited) if limited.burst == 1 => format!("{code}.one_at_once"),
+            Refusal::BadTarget(_) => format!("{code}.target"),
+            Refusal::QuotaUsedUp(_) => format!("{code}.quota"),
+            Refusal::SourceUnavailable(None) => format!("{code}.for_how_long_is_unknown"),
             _ => code.to_owned(),
         };
         check(&refusal, &name).await;
@@ -185,7 +188,7 @@ async fn a_document_says_what_it_is() {
     );
     assert_eq!(body(response).await, r#"{"a":1}"#);
     let events = stream(
-        Full::new(Bytes::from_static(b": hello\n\n")).boxed_unsync(),
+        sound(Full::new(Bytes::from_static(b": hello\n\n"))),
         TRACE_ID,
     );
     assert_eq!(
