@@ -53,7 +53,7 @@ fn assemble() -> Value {
             "description": "The rest of the path, of any number of segments, and the query go to the service as they are, in canonical form; bodies stream both ways. A grant names service, methods and path patterns.",
             "parameters": [parameter("agency"), parameter("service"), parameter("path")],
             "responses": responses(&[
-                ("default", json!({ "description": "What the service answers, of any status." })),
+                ("200", json!({ "description": "What the service answers; any other status of its own passes as well." })),
             ], &[400, 403, 405, 408, 429, 500, 503, 504]),
         })
     };

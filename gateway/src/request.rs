@@ -34,7 +34,6 @@ pub enum Operation {
 
 /// The methods that a routed call may have.
 pub const CALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
-const CALL_ROUTE: &str = "/v1/services/{agency}/{service}";
 
 impl Operation {
     /// By method and path; nothing of the path is used but what is recognised.
@@ -77,7 +76,7 @@ impl Operation {
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",
-            Ok(Self::Call(_)) => CALL_ROUTE,
+            Ok(Self::Call(_)) => "/v1/services/{agency}/{service}",
             Err(_) => "",
         }
     }
