@@ -248,7 +248,7 @@ impl Drop for Call {
 
 /// What is sent, or none when the answer doesn't begin in time. A body that still moves is given
 /// more: an upload isn't a slow answer.
-async fn first_byte<T>(
+pub(super) async fn first_byte<T>(
     sending: impl Future<Output = T>,
     wait: Duration,
     deadline: Option<Instant>,
