@@ -13,7 +13,7 @@ use super::balance::Choice;
 use super::connector::Refused;
 use super::endpoint::Endpoint;
 use super::envelope::Envelope;
-use super::failure::{Failure, broken, refusal, retry_after, unconnected};
+use super::failure::{Failure, broken, retry_after, unconnected};
 use super::outgoing::Progress;
 use super::pool::Lease;
 use super::stack::{Stack, Terms};
@@ -28,7 +28,7 @@ pub(super) struct Call {
     choice: Choice,
     span: Option<ClientSpan>,
     lease: Option<Lease>,
-    started: Instant,
+    pub(super) started: Instant,
     status: Option<u16>,
     resend: u32,
     is_lookup: bool,
@@ -179,9 +179,7 @@ impl Call {
     /// What to make of a status that says to ask elsewhere.
     pub(super) fn busy(&self) -> Option<Failure> {
         let status = self.status.filter(|status| matches!(status, 429 | 503))?;
-        let code = http::StatusCode::from_u16(status).ok()?;
-        let reason = refusal(code, None);
-        Some(Failure::new(reason, ErrorType::Status(status)))
+        Some(Failure::new(Reason::Overloaded, ErrorType::Status(status)))
     }
 
     fn judge(&mut self, failed: bool, now: Instant) {

@@ -58,32 +58,56 @@ struct Echo {
     authority: String,
 }
 
+/// A server that echoes, or one that refuses all.
+async fn serve(ca: &Ca, refusing: bool) -> String {
+    let leaf = ca.system(AGENCY, "registry");
+    let tls = Arc::new(ca.mutual_tls(&leaf, None).server().unwrap());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let acceptor = tokio_rustls::TlsAcceptor::from(tls);
+        while let Ok((tcp, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let tls = TokioIo::new(acceptor.accept(tcp).await.unwrap());
+                let server = auto::Builder::new(TokioExecutor::new());
+                let answer = service_fn(move |mut request: Request<Incoming>| {
+                    if refusing {
+                        let busy = http::HeaderValue::from_static("503");
+                        request.headers_mut().insert("x-status", busy);
+                    }
+                    echo(request)
+                });
+                let _ = server.serve_connection(tls, answer).await;
+            });
+        }
+    });
+    authority
+}
+
 impl Echo {
     async fn start(protocol: Protocol) -> Self {
+        Self::with(protocol, false, |_| {}).await
+    }
+
+    /// Another endpoint may refuse all.
+    async fn with(protocol: Protocol, refusing: bool, change: impl FnOnce(&mut Backend)) -> Self {
         let ca = Ca::new(town::TRUST_DOMAIN);
-        let leaf = ca.system(AGENCY, "registry");
-        let tls = Arc::new(ca.mutual_tls(&leaf, None).server().unwrap());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let authority = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move {
-            let acceptor = tokio_rustls::TlsAcceptor::from(tls);
-            while let Ok((tcp, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    let tls = TokioIo::new(acceptor.accept(tcp).await.unwrap());
-                    let server = auto::Builder::new(TokioExecutor::new());
-                    let _ = server.serve_connection(tls, service_fn(echo)).await;
-                });
-            }
-        });
+        let authority = serve(&ca, false).await;
+        let mut endpoints = vec![format!("https://{authority}/base/").parse().unwrap()];
+        if refusing {
+            let other = serve(&ca, true).await;
+            endpoints.push(format!("https://{other}").parse().unwrap());
+        }
         let world = World::start(|_| {}).await;
         let source = town::source(AGENCY, Vec::new());
-        let backend = Backend {
-            endpoints: vec![format!("https://{authority}/base/").parse().unwrap()],
+        let mut backend = Backend {
+            endpoints,
             max_in_flight: NonZeroUsize::MIN,
             protocol,
             ..Backend::default()
         };
+        change(&mut backend);
         let tls = Arc::new(ca.system("gateway", "mpp-1").mutual_tls().client().unwrap());
         let telemetry = world.telemetry.clone();
         let upstream = Upstream::new(source.name(), &backend, town::TRUST_DOMAIN, &tls, telemetry);
@@ -95,12 +119,20 @@ impl Echo {
     }
 
     async fn forward(&self, request: Request<Outbound>) -> Result<Forwarded, Failure> {
+        self.forward_as(request, false).await
+    }
+
+    async fn forward_as(
+        &self,
+        request: Request<Outbound>,
+        replayable: bool,
+    ) -> Result<Forwarded, Failure> {
         let forward = Forward {
             request,
             connect_timeout: Duration::from_secs(20),
             first_byte_timeout: Duration::from_secs(20),
             deadline: Some(Instant::now() + Duration::from_secs(60)),
-            replayable: false,
+            replayable,
             route: "/things/{id}",
             parent: self.world.span(),
         };
@@ -171,6 +203,28 @@ async fn a_slot_is_held_to_the_end_and_a_dropped_guard_is_a_cancelled_call() {
     forwarded.guard.conclude(Ended::CallerLeft);
     assert_eq!(echo.metric(calls, &["cancelled"]), 2.0);
     drop(send);
+}
+
+/// Only a request that is safe and has no body: anything else is sent once.
+#[tokio::test]
+async fn a_safe_request_that_is_refused_goes_elsewhere_and_no_other_does() {
+    for (replayable, body, elsewhere) in [(true, "", true), (false, "", false), (true, "x", false)]
+    {
+        let echo = Echo::with(Protocol::Http1, true, |backend| {
+            backend.retry_percent = 100;
+        })
+        .await;
+        let mut refused = 0;
+        for _ in 0..20 {
+            let request = post(whole(body.into()));
+            let forwarded = echo.forward_as(request, replayable).await.unwrap();
+            refused += u32::from(forwarded.response.status() == 503);
+            forwarded.response.into_body().collect().await.unwrap();
+            forwarded.guard.conclude(Ended::Whole);
+        }
+        let retries = echo.metric("loket_agency_resends_total", &["\"retry\""]);
+        assert_eq!((refused == 0, retries > 0.0), (elsewhere, elsewhere));
+    }
 }
 
 /// Else one caller who breaks off could close a service to all the others.

@@ -157,6 +157,44 @@ async fn a_slow_answer_is_hedged_and_the_loser_is_no_failure() {
 }
 
 #[tokio::test]
+async fn a_short_line_waits_for_its_turn() {
+    let several = Several::start(1, |backend| {
+        backend.max_in_flight = NonZeroUsize::MIN;
+        backend.max_queued = 1;
+        backend.queue_timeout = Duration::from_secs(20);
+    })
+    .await;
+    several.agencies[0].set_fault(Fault::Slow(Duration::from_millis(200)));
+    let queued = || metric(&several.world.telemetry, "loket_agency_queued", &[AGENCY]);
+    let (one, two, three) = tokio::join!(several.ask(), several.ask(), async {
+        while queued() < 1.0 {
+            tokio::task::yield_now().await;
+        }
+        several.ask().await
+    });
+    assert_eq!([one, two], ["answered", "answered"]);
+    assert_eq!(three, "overloaded, rate_limited");
+    assert_eq!(queued(), 0.0);
+}
+
+#[tokio::test]
+async fn an_adaptive_limit_tells_where_it_stands() {
+    let several = Several::start(1, |backend| backend.adaptive = true).await;
+    let limit = || {
+        metric(
+            &several.world.telemetry,
+            "loket_agency_limit",
+            &["\"registry\""],
+        )
+    };
+    // The world's own sources have limits too: only what sinks is this one's.
+    let before = limit();
+    several.agencies[0].set_fault(Fault::Status(503));
+    several.ask().await;
+    assert!(limit() < before, "{} of {before}", limit());
+}
+
+#[tokio::test]
 async fn a_source_that_said_when_is_not_asked_before() {
     let several = Several::start(1, |_| {}).await;
     several.agencies[0].set_fault(Fault::Draining);
