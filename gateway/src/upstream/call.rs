@@ -88,8 +88,10 @@ impl Call {
                 }
                 Err(broken) => broken,
             };
-            // A kept connection may have gone while nobody used it.
-            let again = unsent || (envelope.safe && error.is_incomplete_message());
+            // A kept connection may have gone while nobody used it. What was being written then may
+            // have been done, so only what is safe is written again.
+            let gone = !error.is_user() && !error.is_parse();
+            let again = unsent || (envelope.safe && gone);
             if !(stale && again && !fresh) {
                 return Err(broken(&error, unsent));
             }

@@ -58,8 +58,16 @@ struct Echo {
     authority: String,
 }
 
-/// A server that echoes, or one that refuses all.
-async fn serve(ca: &Ca, refusing: bool) -> String {
+/// What a server does with requests.
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    Echoing,
+    Refusing,
+    /// Answers one on each connection, and goes away at the next.
+    Once,
+}
+
+async fn serve(ca: &Ca, manner: Manner) -> String {
     let leaf = ca.system(AGENCY, "registry");
     let tls = Arc::new(ca.mutual_tls(&leaf, None).server().unwrap());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -71,12 +79,20 @@ async fn serve(ca: &Ca, refusing: bool) -> String {
             tokio::spawn(async move {
                 let tls = TokioIo::new(acceptor.accept(tcp).await.unwrap());
                 let server = auto::Builder::new(TokioExecutor::new());
+                let asked = std::sync::atomic::AtomicUsize::new(0);
                 let answer = service_fn(move |mut request: Request<Incoming>| {
-                    if refusing {
+                    let before = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let gone = manner == Manner::Once && before > 0;
+                    if manner == Manner::Refusing {
                         let busy = http::HeaderValue::from_static("503");
                         request.headers_mut().insert("x-status", busy);
                     }
-                    echo(request)
+                    async move {
+                        match gone {
+                            true => Err(std::io::Error::other("gone")),
+                            false => Ok(echo(request).await.unwrap()),
+                        }
+                    }
                 });
                 let _ = server.serve_connection(tls, answer).await;
             });
@@ -87,17 +103,20 @@ async fn serve(ca: &Ca, refusing: bool) -> String {
 
 impl Echo {
     async fn start(protocol: Protocol) -> Self {
-        Self::with(protocol, false, |_| {}).await
+        Self::with(protocol, &[Manner::Echoing], |_| {}).await
     }
 
-    /// Another endpoint may refuse all.
-    async fn with(protocol: Protocol, refusing: bool, change: impl FnOnce(&mut Backend)) -> Self {
+    async fn with(
+        protocol: Protocol,
+        manners: &[Manner],
+        change: impl FnOnce(&mut Backend),
+    ) -> Self {
         let ca = Ca::new(town::TRUST_DOMAIN);
-        let authority = serve(&ca, false).await;
-        let mut endpoints = vec![format!("https://{authority}/base/").parse().unwrap()];
-        if refusing {
-            let other = serve(&ca, true).await;
-            endpoints.push(format!("https://{other}").parse().unwrap());
+        let mut endpoints = Vec::new();
+        let mut authority = String::new();
+        for manner in manners {
+            authority = serve(&ca, *manner).await;
+            endpoints.push(format!("https://{authority}/base/").parse().unwrap());
         }
         let world = World::start(|_| {}).await;
         let source = town::source(AGENCY, Vec::new());
@@ -210,9 +229,13 @@ async fn a_slot_is_held_to_the_end_and_a_dropped_guard_is_a_cancelled_call() {
 async fn a_safe_request_that_is_refused_goes_elsewhere_and_no_other_does() {
     for (replayable, body, elsewhere) in [(true, "", true), (false, "", false), (true, "x", false)]
     {
-        let echo = Echo::with(Protocol::Http1, true, |backend| {
-            backend.retry_percent = 100;
-        })
+        let echo = Echo::with(
+            Protocol::Http1,
+            &[Manner::Refusing, Manner::Echoing],
+            |backend| {
+                backend.retry_percent = 100;
+            },
+        )
         .await;
         let mut refused = 0;
         for _ in 0..20 {
@@ -225,6 +248,31 @@ async fn a_safe_request_that_is_refused_goes_elsewhere_and_no_other_does() {
         let retries = echo.metric("loket_agency_resends_total", &["\"retry\""]);
         assert_eq!((refused == 0, retries > 0.0), (elsewhere, elsewhere));
     }
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_is_gone_costs_a_safe_request_nothing() {
+    let echo = Echo::with(Protocol::Http1, &[Manner::Once], |_| {}).await;
+    for _ in 0..10 {
+        let request = post(whole(Bytes::new()));
+        let forwarded = echo.forward_as(request, true).await.unwrap();
+        forwarded.response.into_body().collect().await.unwrap();
+        forwarded.guard.conclude(Ended::Whole);
+    }
+    assert!(echo.metric("loket_agency_resends_total", &["stale"]) >= 1.0);
+    // What isn't safe may have been done: nobody sends it again.
+    let mut failures = Vec::new();
+    for _ in 0..4 {
+        match echo.forward(post(whole("once".into()))).await {
+            Ok(forwarded) => {
+                forwarded.response.into_body().collect().await.unwrap();
+                forwarded.guard.conclude(Ended::Whole);
+            }
+            Err(failure) => failures.push((failure.reason, failure.asked)),
+        }
+    }
+    assert!(!failures.is_empty());
+    assert!(failures.iter().all(|it| *it == (Reason::Unreachable, true)));
 }
 
 /// Else one caller who breaks off could close a service to all the others.
