@@ -137,7 +137,7 @@ async fn a_fault_costs_its_own_part_only() {
         if fault == Fault::Draining {
             // It said when it wants to be asked again.
             tokio::time::pause();
-            tokio::time::advance(std::time::Duration::from_secs(1)).await;
+            tokio::time::advance(Duration::from_secs(1)).await;
             tokio::time::resume();
         }
         let parts = world.parts(MEMBER, &question).await;

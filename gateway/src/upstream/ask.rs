@@ -117,7 +117,7 @@ async fn alone(stack: &Arc<Stack>, settings: Settings, call: &Call) -> Result<An
     let path = PathAndQuery::from_maybe_shared(Bytes::from(path)).map_err(|_| unfit)?;
     let envelope = Envelope::whole(Method::POST, path, headers(call)?, call.body.clone());
     let (response, guard) = stack.open(envelope, &terms).await?;
-    let own = Instant::now() + settings.timeout;
+    let own = guard.started() + settings.timeout;
     read(response, guard, call, own).await
 }
 

@@ -43,11 +43,12 @@ impl Balance {
             return asked(0);
         }
         let now = Instant::now();
-        let mut candidates = 0_u64;
+        let (mut candidates, mut willing) = (0_u64, 0_u64);
         for (index, endpoint) in endpoints.iter().enumerate().take(64) {
             if avoid == Some(index) || endpoint.held(now).is_some() {
                 continue;
             }
+            willing |= 1 << index;
             match endpoint.outlier.standing(now) {
                 Standing::In => candidates |= 1 << index,
                 Standing::Due if !self.checked && endpoint.outlier.probe() => {
@@ -55,6 +56,9 @@ impl Balance {
                 }
                 Standing::Due | Standing::Out => {}
             }
+        }
+        if candidates == 0 {
+            candidates = willing;
         }
         if candidates == 0 {
             let all = u64::MAX >> (64 - endpoints.len().min(64));

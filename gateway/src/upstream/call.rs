@@ -13,7 +13,7 @@ use super::balance::Choice;
 use super::connector::Refused;
 use super::endpoint::Endpoint;
 use super::envelope::Envelope;
-use super::failure::{Failure, broken, refusal, retry_after, unconnected};
+use super::failure::{Failure, broken, retry_after, unconnected};
 use super::outgoing::Progress;
 use super::pool::Lease;
 use super::stack::{Stack, Terms};
@@ -28,7 +28,7 @@ pub(super) struct Call {
     choice: Choice,
     span: Option<ClientSpan>,
     lease: Option<Lease>,
-    started: Instant,
+    pub(super) started: Instant,
     status: Option<u16>,
     resend: u32,
     is_lookup: bool,
@@ -88,8 +88,10 @@ impl Call {
                 }
                 Err(broken) => broken,
             };
-            // A kept connection may have gone while nobody used it.
-            let again = unsent || (envelope.safe && error.is_incomplete_message());
+            // A kept connection may have gone while nobody used it. What was being written then may
+            // have been done, so only what is safe is written again.
+            let gone = !error.is_user() && !error.is_parse();
+            let again = unsent || (envelope.safe && gone);
             if !(stale && again && !fresh) {
                 return Err(broken(&error, unsent));
             }
@@ -179,9 +181,7 @@ impl Call {
     /// What to make of a status that says to ask elsewhere.
     pub(super) fn busy(&self) -> Option<Failure> {
         let status = self.status.filter(|status| matches!(status, 429 | 503))?;
-        let code = http::StatusCode::from_u16(status).ok()?;
-        let reason = refusal(code, None);
-        Some(Failure::new(reason, ErrorType::Status(status)))
+        Some(Failure::new(Reason::Overloaded, ErrorType::Status(status)))
     }
 
     fn judge(&mut self, failed: bool, now: Instant) {
@@ -248,7 +248,7 @@ impl Drop for Call {
 
 /// What is sent, or none when the answer doesn't begin in time. A body that still moves is given
 /// more: an upload isn't a slow answer.
-async fn first_byte<T>(
+pub(super) async fn first_byte<T>(
     sending: impl Future<Output = T>,
     wait: Duration,
     deadline: Option<Instant>,

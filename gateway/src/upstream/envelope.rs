@@ -111,3 +111,43 @@ impl Envelope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::upstream::whole;
+
+    fn envelope(body: &str, replayable: bool) -> Envelope {
+        let request = Request::post("/a?b=c").header("x-one", "1");
+        let body = whole(Bytes::from(body.to_owned()));
+        Envelope::streamed(request.body(body).unwrap(), replayable)
+    }
+
+    #[tokio::test]
+    async fn what_never_left_can_leave_whole() {
+        let mut envelope = envelope("body", false);
+        let unsent = envelope.request().unwrap();
+        assert!(envelope.is_gone() && envelope.request().is_none());
+        envelope.take_back(unsent);
+        let request = envelope.request().unwrap();
+        assert_eq!(request.method(), Method::POST);
+        assert_eq!(request.headers()["x-one"], "1");
+        let body = request.into_body().collect().await.unwrap();
+        assert_eq!(body.to_bytes(), "body");
+        assert!(envelope.again().is_none());
+    }
+
+    #[test]
+    fn only_what_is_safe_and_empty_can_be_had_again() {
+        for (body, replayable, safe) in [("", true, true), ("", false, false), ("x", true, false)] {
+            let mut envelope = envelope(body, replayable);
+            assert_eq!((envelope.safe, envelope.again().is_some()), (safe, safe));
+            envelope.request().unwrap();
+            let again = envelope.request();
+            assert_eq!(again.is_some(), safe);
+            assert!(again.is_none_or(|it| it.headers()["x-one"] == "1"));
+        }
+    }
+}

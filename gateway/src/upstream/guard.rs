@@ -83,6 +83,11 @@ impl Guard {
         Self { call, entry }
     }
 
+    /// When the attempt that was answered began.
+    pub(super) fn started(&self) -> Instant {
+        self.call.started
+    }
+
     pub(super) fn stack(&self) -> &Stack {
         &self.call.stack
     }

@@ -11,6 +11,9 @@ use crate::directory::Source;
 use crate::fixture::{town, world::World};
 use crate::telemetry::ErrorType;
 
+mod forward;
+mod several;
+
 const AGENCY: &str = "korlantas";
 const OPEN_FOR: Duration = Duration::from_secs(5);
 

@@ -95,6 +95,12 @@ async fn when_all_are_ejected_all_are_asked() {
     assert_eq!(drawn(&balance, &all, None).len(), 2);
     tokio::time::advance(Duration::from_secs(60)).await;
     assert!(!balance.choose(&all, None).probe, "the health check tries");
+    all[0].hold(Duration::from_secs(3), Instant::now());
+    assert_eq!(
+        drawn(&balance, &all, None).get(&0),
+        None,
+        "not before its time"
+    );
 }
 
 #[tokio::test(start_paused = true)]
