@@ -119,6 +119,7 @@ fn parts(agencies: &[Agency], changes: Vec<Change>) -> anyhow::Result<Parts> {
         sources,
         grants,
         holds: Vec::new(),
+        ..Parts::default()
     };
     for change in changes {
         change(&mut parts);

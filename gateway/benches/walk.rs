@@ -7,7 +7,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark that can't run should stop")]
 
 use std::collections::BTreeSet;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 use loket_gateway::check::{self, Checked};
 use loket_gateway::directory::{
-    Directory, Grant, GrantState, Member, Mode, Parts, Rate, Source, System,
+    Backend, Directory, Grant, GrantState, Member, Mode, Parts, Rate, Source, System,
 };
 use loket_gateway::fanout::{self, Context};
 use loket_gateway::last_good::LastGood;
@@ -215,10 +215,11 @@ fn parts(url: impl Fn(&str) -> String) -> Parts {
                 agency: AgencyId::parse(agency).expect("an agency"),
                 system: system("registry"),
                 records: vec![record(name)],
-                url: url(agency).parse().expect("a URL"),
-                server_name: None,
-                max_in_flight: NonZeroUsize::new(64).expect("not zero"),
-                timeout: Duration::from_secs(3),
+                backend: Backend {
+                    endpoints: vec![url(agency).parse().expect("a URL")],
+                    timeout: Duration::from_secs(3),
+                    ..Backend::default()
+                },
                 max_answer: 1024 * 1024,
             })
             .collect(),
@@ -227,6 +228,7 @@ fn parts(url: impl Fn(&str) -> String) -> Parts {
             .map(|(name, agency)| grant(name, agency))
             .collect(),
         holds: Vec::new(),
+        ..Parts::default()
     }
 }
 

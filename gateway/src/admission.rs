@@ -17,7 +17,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use loket_sdk::ids::MemberId;
 
-use crate::directory::{Directory, GrantIndex, Rate};
+use crate::directory::{Directory, GrantIndex, Rate, ServiceGrantIndex};
 use crate::identity::Identified;
 use crate::refusal::{Limited, Refusal};
 
@@ -41,6 +41,7 @@ pub struct Admission {
     clock: DefaultClock,
     rates: Vec<(Rate, Arc<DefaultDirectRateLimiter>)>,
     quotas: Vec<Option<Daily>>,
+    calls: Vec<Option<Daily>>,
     zone: TimeZone,
     ledger: Ledger,
 }
@@ -60,6 +61,43 @@ type Used = Arc<Mutex<(Date, u64)>>;
 struct Daily {
     quota: u64,
     used: Used,
+}
+
+impl Daily {
+    /// The counter, begun anew on a new day. A request that was under way at midnight finds the new
+    /// day's.
+    fn with<T>(&self, today: Date, f: impl FnOnce(u64, &mut (Date, u64)) -> T) -> T {
+        let mut used = self
+            .used
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if used.0 < today {
+            *used = (today, 0);
+        }
+        f(self.quota, &mut used)
+    }
+
+    fn draw(&self, today: Date) -> bool {
+        self.with(today, |quota, (_, used)| {
+            let left = *used < quota;
+            *used += u64::from(left);
+            left
+        })
+    }
+
+    fn give_back(&self, today: Date) {
+        self.with(today, |_, (day, used)| {
+            *used = used.saturating_sub(u64::from(*day == today));
+        });
+    }
+
+    fn recount(&self, day: Date, asked: u64) {
+        self.with(day, |_, (counted, used)| {
+            if *counted == day {
+                *used = used.saturating_add(asked);
+            }
+        });
+    }
 }
 
 /// Today's quota of a grant is used up.
@@ -95,18 +133,26 @@ impl Admission {
                 kept.clone()
             })
             .collect();
+        let mut daily = |id: &str, quota: Option<u64>| {
+            let used = ledger.used.entry(id.to_owned()).or_default();
+            quota.map(|quota| Daily {
+                quota,
+                used: used.clone(),
+            })
+        };
         let grants = directory.grants().iter();
         let quotas = grants
-            .map(|grant| {
-                let quota = grant.daily_quota?;
-                let used = ledger.used.entry(grant.id.clone()).or_default().clone();
-                Some(Daily { quota, used })
-            })
+            .map(|grant| daily(&grant.id, grant.daily_quota))
+            .collect();
+        let grants = directory.service_grants().iter();
+        let calls = grants
+            .map(|grant| daily(&grant.id, grant.daily_quota))
             .collect();
         Self {
             clock: DefaultClock::default(),
             rates,
             quotas,
+            calls,
             zone,
             ledger,
         }
@@ -155,47 +201,49 @@ impl Admission {
     pub fn give_back(&self, grants: &[GrantIndex], now: Timestamp) {
         let today = self.today(now);
         for &grant in grants {
-            self.with(grant, today, |_, (day, used)| {
-                *used = used.saturating_sub(u64::from(*day == today));
-            });
+            if let Some(daily) = &self.quotas[grant] {
+                daily.give_back(today);
+            }
         }
     }
 
     /// Counts questions that were asked before this process started.
     pub fn recount(&self, grant: GrantIndex, day: Date, questions: u64) {
-        self.with(grant, day, |_, (counted, used)| {
-            if *counted == day {
-                *used = used.saturating_add(questions);
+        if let Some(daily) = &self.quotas[grant] {
+            daily.recount(day, questions);
+        }
+    }
+
+    /// Counts one call against a service grant.
+    ///
+    /// # Errors
+    /// [`Refusal::QuotaUsedUp`] when it has no more calls today.
+    pub fn draw_call(&self, grant: ServiceGrantIndex, now: Timestamp) -> Result<(), Refusal> {
+        match &self.calls[grant] {
+            Some(daily) if !daily.draw(self.today(now)) => {
+                Err(Refusal::QuotaUsedUp(self.until_tomorrow(now)))
             }
-        });
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back what [`Self::draw_call`] counted, for a call that never reached the agency.
+    pub fn give_back_call(&self, grant: ServiceGrantIndex, now: Timestamp) {
+        if let Some(daily) = &self.calls[grant] {
+            daily.give_back(self.today(now));
+        }
+    }
+
+    /// Counts calls that were made before this process started.
+    pub fn recount_calls(&self, grant: ServiceGrantIndex, day: Date, calls: u64) {
+        if let Some(daily) = &self.calls[grant] {
+            daily.recount(day, calls);
+        }
     }
 
     fn draw_one(&self, grant: GrantIndex, today: Date) -> bool {
-        self.with(grant, today, |quota, (_, used)| {
-            let left = *used < quota;
-            *used += u64::from(left);
-            left
-        })
-        .unwrap_or(true)
-    }
-
-    /// The counter of the grant, begun anew on a new day. A request that was under way at midnight
-    /// finds the new day's.
-    fn with<T>(
-        &self,
-        grant: GrantIndex,
-        today: Date,
-        f: impl FnOnce(u64, &mut (Date, u64)) -> T,
-    ) -> Option<T> {
-        let daily = self.quotas[grant].as_ref()?;
-        let mut used = daily
-            .used
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if used.0 < today {
-            *used = (today, 0);
-        }
-        Some(f(daily.quota, &mut used))
+        let daily = self.quotas[grant].as_ref();
+        daily.is_none_or(|daily| daily.draw(today))
     }
 
     fn until_tomorrow(&self, now: Timestamp) -> Duration {

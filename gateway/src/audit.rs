@@ -6,8 +6,10 @@
 pub mod log;
 pub mod verify;
 
+mod call;
 mod entry;
 
+pub use call::{BodySum, CallEntry, CallOutcome};
 pub use entry::{Entry, Kind, SourceEntry};
 
 use std::num::NonZeroU32;

@@ -4,7 +4,8 @@
 //! the directory of members, sources and grants. Refuses with everything that is wrong, each with
 //! its file, line, key and remedy, and never shows a secret.
 
-pub(crate) mod directory;
+pub(crate) mod backend;
+mod directory;
 pub(crate) mod document;
 pub(crate) mod explain;
 pub mod file;
@@ -12,6 +13,7 @@ pub mod files;
 pub mod finding;
 pub(crate) mod listener;
 pub(crate) mod material;
+mod services;
 pub(crate) mod settings;
 pub(crate) mod value;
 pub(crate) mod warnings;

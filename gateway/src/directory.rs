@@ -3,17 +3,23 @@
 //! Built whole from [`Parts`] or not at all; a request holds one snapshot from its first step to
 //! its last, so a change of the directory is seen by the next request and by none halfway.
 
+mod backend;
 mod index;
+mod pattern;
+mod services;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::num::{NonZeroU32, NonZeroUsize};
-use std::time::Duration;
+use std::num::NonZeroU32;
 
-use http::Uri;
 use jiff::civil::Date;
 use loket_sdk::identity::SpiffeId;
 use loket_sdk::ids::{AgencyId, MallId, MemberId, SystemId};
-use loket_sdk::message::{Purpose, RecordRef};
+use loket_sdk::message::{Purpose, RecordRef, SourceName};
+
+pub use backend::{Backend, Breaking, Ejection, HealthCheck, Protocol};
+pub use pattern::{InvalidPattern, PathPattern};
+use services::Services;
+pub use services::{Service, ServiceGrant, ServiceGrantIndex, ServiceIndex};
 
 use index::{index_grants, index_members, index_sources};
 
@@ -59,16 +65,21 @@ pub struct Source {
     pub system: SystemId,
     /// What it answers for.
     pub records: Vec<RecordRef>,
-    /// `https://host:port` with an optional base path.
-    pub url: Uri,
-    /// Name that its certificate must carry, when it isn't the URL's host.
-    pub server_name: Option<String>,
-    /// Questions in flight at once.
-    pub max_in_flight: NonZeroUsize,
-    /// How long one attempt may take.
-    pub timeout: Duration,
+    /// Where it is and how it is called.
+    pub backend: Backend,
     /// Largest answer that is read, in bytes.
     pub max_answer: usize,
+}
+
+impl Source {
+    /// What answers and entries call it.
+    #[must_use]
+    pub fn name(&self) -> SourceName {
+        SourceName {
+            agency: self.agency.clone(),
+            system: self.system.clone(),
+        }
+    }
 }
 
 /// Whether a grant lets values be read or only claims be verified.
@@ -152,6 +163,10 @@ pub struct Parts {
     pub sources: Vec<Source>,
     /// What agencies let consumers do.
     pub grants: Vec<Grant>,
+    /// Agencies' REST services.
+    pub services: Vec<Service>,
+    /// Who may call what of them.
+    pub service_grants: Vec<ServiceGrant>,
     /// `subject_ref` of subjects whose data is held, 64 hexadecimal digits.
     pub holds: Vec<String>,
 }
@@ -165,6 +180,10 @@ pub enum Place {
     Source(SourceIndex),
     /// `grants[i]`.
     Grant(GrantIndex),
+    /// `services[i]`.
+    Service(ServiceIndex),
+    /// `service_grants[i]`.
+    ServiceGrant(ServiceGrantIndex),
 }
 
 /// Something in the directory that can't stand.
@@ -189,6 +208,7 @@ pub struct Directory {
     by_pin: HashMap<[u8; 32], (MemberIndex, usize)>,
     by_record: HashMap<RecordRef, Vec<SourceIndex>>,
     by_consumer: HashMap<MemberId, HashMap<RecordRef, Vec<GrantIndex>>>,
+    services: Services,
     holds: HashSet<String>,
 }
 
@@ -204,6 +224,7 @@ impl Directory {
         let (by_name, by_pin) = index_members(&parts, &mut wrong);
         let by_record = index_sources(&parts, &mut wrong);
         let by_consumer = index_grants(&parts, &mut wrong);
+        let services = Services::of(&parts, &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -214,6 +235,7 @@ impl Directory {
             by_pin,
             by_record,
             by_consumer,
+            services,
             holds,
         })
     }
@@ -285,6 +307,36 @@ impl Directory {
     #[must_use]
     pub fn holds(&self) -> &HashSet<String> {
         &self.holds
+    }
+
+    /// Every service.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.parts.services
+    }
+
+    /// Every grant of a service.
+    #[must_use]
+    pub fn service_grants(&self) -> &[ServiceGrant] {
+        &self.parts.service_grants
+    }
+
+    /// The service of these names.
+    #[must_use]
+    pub fn service_named(&self, agency: &str, service: &str) -> Option<ServiceIndex> {
+        self.services.find(agency, service)
+    }
+
+    /// The grants of a consumer for a service, in the directory's order, in force or not.
+    pub fn service_grants_of<'a>(
+        &'a self,
+        service: ServiceIndex,
+        consumer: &str,
+    ) -> impl Iterator<Item = (ServiceGrantIndex, &'a ServiceGrant)> {
+        self.services
+            .granted(service, consumer)
+            .iter()
+            .map(|&index| (index, &self.parts.service_grants[index]))
     }
 
     /// Whether anyone's data is held.

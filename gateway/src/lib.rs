@@ -39,6 +39,8 @@ pub mod fanout;
 
 pub mod trail;
 
+pub mod relay;
+
 pub mod findings;
 
 pub mod answer;

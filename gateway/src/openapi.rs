@@ -5,6 +5,8 @@ use std::sync::{Arc, LazyLock};
 use loket_sdk::problem::{Code, MEDIA_TYPE};
 use serde_json::{Map, Value, json};
 
+use crate::request::CALL_METHODS;
+
 /// The document, OpenAPI 3.1, as JSON.
 #[must_use]
 pub fn document() -> Arc<[u8]> {
@@ -44,7 +46,22 @@ fn assemble() -> Value {
             ], &[403, 404, 429, 500, 503]),
         })
     };
-    let path = |name: &str| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+    let call = |method: &str| {
+        json!({
+            "operationId": format!("{method}_service"),
+            "summary": "Call an agency's service through the gateway",
+            "description": "The rest of the path, of any number of segments, and the query go to the service as they are, in canonical form; bodies stream both ways. A grant names service, methods and path patterns.",
+            "parameters": [parameter("agency"), parameter("service"), parameter("path")],
+            "responses": responses(&[
+                ("200", json!({ "description": "What the service answers; any other status of its own passes as well." })),
+            ], &[400, 403, 405, 408, 429, 500, 503, 504]),
+        })
+    };
+    let mut calls = Map::new();
+    for method in CALL_METHODS.split(", ") {
+        let method = method.to_ascii_lowercase();
+        calls.insert(method.clone(), call(&method));
+    }
     let object = json!({ "type": "object" });
     json!({
         "openapi": "3.1.0",
@@ -58,8 +75,9 @@ fn assemble() -> Value {
             "/v1/lookups": { "post": lookup },
             "/v1/catalogue": { "get": read("catalogue", "What this caller may ask", object.clone(), json!([])) },
             "/v1/schemas/{record}/{version}": {
-                "get": read("schema", "The JSON Schema of a record", object.clone(), json!([path("record"), path("version")]))
+                "get": read("schema", "The JSON Schema of a record", object.clone(), json!([parameter("record"), parameter("version")]))
             },
+            "/v1/services/{agency}/{service}/{path}": calls,
             "/openapi.json": { "get": read("openapi", "This document", object, json!([])) }
         },
         "components": {
@@ -68,6 +86,10 @@ fn assemble() -> Value {
         },
         "security": [{ "mutual_tls": [] }]
     })
+}
+
+fn parameter(name: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
 }
 
 fn content(name: &str) -> Value {

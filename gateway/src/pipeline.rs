@@ -33,12 +33,16 @@ use crate::fanout::{self, FanOut};
 use crate::identity::Peer;
 use crate::last_good::LastGood;
 use crate::refusal::{NotEnrolled, Refusal};
+use crate::relay::{self, Opened};
 use crate::reply::{self, Body};
-use crate::request::{Operation, Unread, Wanted, head};
+use crate::request::{CallTarget, Operation, Unread, Wanted, head};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Decision, RateScope, Telemetry};
 use crate::trail::Trail;
 use crate::{catalogue, identity, openapi, policy, route, stream, validate};
+
+/// No request takes longer.
+const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
 
 /// What all requests share.
 pub struct Gateway {
@@ -169,7 +173,7 @@ async fn handle(
         address,
         request,
     } = arrival;
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let clear = head::clear(&head);
     let is_clear = clear.is_ok();
     let operation = clear.and_then(|()| Operation::of(&head));
@@ -181,10 +185,10 @@ async fn handle(
         Operation::route(&operation),
         parent.as_ref(),
         // Whatever a path that we don't have may hold.
-        if operation.is_ok() {
-            head.uri.path()
-        } else {
-            "/"
+        match operation {
+            Ok(Operation::Call(_)) => Operation::route(&operation),
+            Ok(_) => head.uri.path(),
+            Err(_) => "/",
         },
         "https",
         head.version,
@@ -199,21 +203,27 @@ async fn handle(
     let _ = trace_id.set(trail.trace_id().to_owned());
     trail.operation(Operation::route(&operation));
     let mut body = Unread {
-        body,
+        body: Some(body),
         limits: gateway.limits.clone(),
     };
     let patience = gateway.limits.deadlines.edge();
+    let (method, version) = (head.method.clone(), head.version);
+    // Nobody is asked for a body that nobody will read.
+    let expects = head.headers.contains_key(header::EXPECT);
+    let streams = matches!(operation, Ok(Operation::Call(_)));
     let outcome = if let Some(why) = shed {
         gateway.telemetry.metrics().request_shed(why);
         Err(Refusal::Overloaded)
     } else {
-        let walk = walk(&gateway, &mut trail, &peer, operation, &head, &mut body);
-        // Every wait inside is shorter, so this ends only what is stuck.
+        let walk = walk(&gateway, &mut trail, &peer, operation, &mut head, &mut body);
+        // Every wait inside is shorter, so this ends only what is stuck. A routed call may send for
+        // as long as it moves.
+        let patience = if streams { FOR_EVER } else { patience };
         tokio::time::timeout(patience, walk)
             .await
             .unwrap_or_else(|_| Err(Refusal::Internal("the walk got stuck".to_owned())))
     };
-    if outcome.is_err() && is_clear {
+    if outcome.is_err() && is_clear && !expects {
         // Not for all when very many are shed: what waits for the rest of a body costs memory.
         let room = gateway.shedding.try_acquire();
         if shed.is_none() || room.is_ok() {
@@ -222,10 +232,10 @@ async fn handle(
     }
     let ends = matches!(&outcome, Err(refusal) if refusal.ends_connection());
     let mut response = conclude(outcome, trail, patience).await;
-    if ends || (!is_clear && head.version < Version::HTTP_2) {
+    if ends || (!is_clear && version < Version::HTTP_2) {
         reply::last(&mut response);
     }
-    if head.method == Method::HEAD {
+    if method == Method::HEAD && !streams {
         reply::head(response)
     } else {
         response
@@ -242,6 +252,8 @@ enum Walked {
     Document(Value),
     /// A document that changes only with the program.
     Tagged(Arc<[u8]>, Option<http::HeaderValue>),
+    /// A routed call that a source has begun to answer.
+    Call(Box<Opened>),
 }
 
 /// Whose request it is, and what it asks for.
@@ -250,7 +262,7 @@ async fn walk(
     trail: &mut Trail,
     peer: &Peer,
     operation: Result<Operation, Refusal>,
-    head: &Parts,
+    head: &mut Parts,
     body: &mut Unread,
 ) -> Result<Walked, Refusal> {
     let snapshot = gateway.snapshot.load_full();
@@ -274,7 +286,31 @@ async fn walk(
             Ok(Walked::Tagged(text.into(), known()))
         }
         Operation::OpenApi => Ok(Walked::Tagged(openapi::document(), known())),
+        Operation::Call(target) => {
+            let called = call(gateway, &snapshot, trail, admitted, target, head, body, now);
+            called.await.map(|opened| Walked::Call(Box::new(opened)))
+        }
     }
+}
+
+/// A routed call's rooms, in order.
+#[expect(clippy::too_many_arguments, reason = "each is one room's")]
+async fn call(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+    admitted: Admitted,
+    target: CallTarget,
+    head: &mut Parts,
+    body: &mut Unread,
+    now: Timestamp,
+) -> Result<Opened, Refusal> {
+    // What can't be recorded isn't asked either.
+    gateway.audit.ready()?;
+    let today = snapshot.admission.today(now);
+    let permitted =
+        policy::authorise_call(admitted, target, &head.method, &snapshot.directory, today)?;
+    relay::forward(&permitted, snapshot, head, &mut body.body, trail, now).await
 }
 
 /// A lookup's rooms, in order.
@@ -378,6 +414,13 @@ async fn conclude(
             let trace_id = trail.trace_id().to_owned();
             return reply::stream(stream::body(*lookup, fan_out, trail, patience), &trace_id);
         }
+        Ok(Walked::Call(opened)) => match relay::answer(*opened, trail).await {
+            Ok(response) => return response,
+            Err((refusal, kept)) => {
+                trail = kept;
+                Err(refusal)
+            }
+        },
         Ok(Walked::Answer(answer)) => {
             trail.responded(200, Some(answer.overall.as_str()));
             return reply::answer(&answer);

@@ -3,6 +3,7 @@
 //! Pure, and default deny: what no grant in force names for this consumer, source, record and
 //! purpose is neither asked nor passed on.
 
+mod calls;
 mod matrix;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use loket_sdk::schema::{self, RecordSchema};
 use crate::directory::{Directory, Grant, GrantIndex, Mode};
 use crate::route::{Leg, Routed};
 
+pub use calls::{PermittedCall, authorise_call};
 pub use matrix::matrix;
 
 /// What a consumer wants to know of one source.

@@ -10,6 +10,8 @@ use loket_sdk::problem::{Code, Violation};
 pub enum Refusal {
     /// Not HTTP or JSON as agreed: what, and what to do, without the last full stop.
     Malformed(String),
+    /// A routed call's path, query or head can't be passed on as it is.
+    BadTarget(&'static str),
     /// The certificate names no enrolled system.
     NotEnrolled(NotEnrolled),
     /// A header names another member than the certificate.
@@ -32,6 +34,12 @@ pub enum Refusal {
     BreaksSchema(Vec<Violation>),
     /// The member asks faster than agreed.
     RateLimited(Limited),
+    /// The grant has no more calls today.
+    QuotaUsedUp(Duration),
+    /// The agency of a routed call can't be reached, or isn't asked for now.
+    SourceUnavailable(Option<Duration>),
+    /// The agency of a routed call didn't begin to answer in time.
+    SourceTimeout,
     /// More came than can be served.
     Overloaded,
     /// The process is stopping.
@@ -74,7 +82,7 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::Malformed(_) => Code::MalformedRequest,
+            Self::Malformed(_) | Self::BadTarget(_) => Code::MalformedRequest,
             Self::NotEnrolled(_) => Code::NotEnrolled,
             Self::IdentityContradicted => Code::IdentityContradicted,
             Self::NothingGranted => Code::NothingGranted,
@@ -85,7 +93,9 @@ impl Refusal {
             Self::BodyTooLarge(_) => Code::BodyTooLarge,
             Self::UnsupportedMediaType(_) => Code::UnsupportedMediaType,
             Self::BreaksSchema(_) => Code::BreaksSchema,
-            Self::RateLimited(_) => Code::RateLimited,
+            Self::RateLimited(_) | Self::QuotaUsedUp(_) => Code::RateLimited,
+            Self::SourceUnavailable(_) => Code::SourceUnavailable,
+            Self::SourceTimeout => Code::SourceTimeout,
             Self::Overloaded => Code::Overloaded,
             Self::Draining => Code::Draining,
             Self::AuditUnavailable(_) => Code::AuditUnavailable,
@@ -98,6 +108,7 @@ impl Refusal {
     pub fn sentence(&self) -> String {
         match self {
             Self::Malformed(what) => format!("{what}."),
+            Self::BadTarget(what) => format!("{what}. Send it as the service's documentation writes it."),
             Self::NotEnrolled(NotEnrolled::UnknownSystem) => {
                 "No enrolled system has this certificate. Ask the operator of the gateway to enrol it.".into()
             }
@@ -134,6 +145,9 @@ impl Refusal {
                 "You may ask {} times a second, {} at once. Wait as Retry-After says.",
                 limited.per_second, limited.burst
             ),
+            Self::QuotaUsedUp(_) => "The grant has no more calls today. Wait as Retry-After says, or ask the agency for more.".into(),
+            Self::SourceUnavailable(_) => "The agency can't be reached now. Wait and ask again, if asking twice does no harm.".into(),
+            Self::SourceTimeout => "The agency may have carried it out all the same. Find out before you ask again.".into(),
             Self::Overloaded => "Wait as Retry-After says and ask again.".into(),
             Self::Draining => "Ask another instance, or this one again after its restart.".into(),
             Self::AuditUnavailable(_) => {
@@ -157,7 +171,11 @@ impl Refusal {
     pub fn is_cheap(&self) -> bool {
         matches!(
             self,
-            Self::NotEnrolled(_) | Self::RateLimited(_) | Self::Overloaded | Self::Draining
+            Self::NotEnrolled(_)
+                | Self::RateLimited(_)
+                | Self::QuotaUsedUp(_)
+                | Self::Overloaded
+                | Self::Draining
         )
     }
 
@@ -172,6 +190,10 @@ impl Refusal {
             Self::NotEnrolled(NotEnrolled::Revoked) => Some("certificate revoked"),
             Self::NotEnrolled(NotEnrolled::Untrusted) => Some("certificate not trusted any more"),
             Self::Malformed(_)
+            | Self::BadTarget(_)
+            | Self::QuotaUsedUp(_)
+            | Self::SourceUnavailable(_)
+            | Self::SourceTimeout
             | Self::IdentityContradicted
             | Self::NothingGranted
             | Self::NotFound

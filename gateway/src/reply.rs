@@ -11,9 +11,17 @@ use loket_sdk::problem::{self, Code, Problem};
 use serde::Serialize;
 
 use crate::refusal::Refusal;
+use crate::upstream::BoxError;
 
-/// A response's body.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+/// A response's body; one that breaks off breaks its stream or connection.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// A body that can't break off.
+pub fn sound(
+    body: impl http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
+) -> Body {
+    body.map_err(|never| match never {}).boxed_unsync()
+}
 
 /// How long to wait when busy or draining, in seconds.
 const RETRY_AFTER_S: u64 = 1;
@@ -105,9 +113,16 @@ pub fn refusal(refusal: &Refusal, trace_id: &str) -> Response<Body> {
         Refusal::Overloaded | Refusal::Draining | Refusal::AuditUnavailable(_) => {
             insert(headers, header::RETRY_AFTER, &RETRY_AFTER_S.to_string());
         }
+        Refusal::QuotaUsedUp(wait) | Refusal::SourceUnavailable(Some(wait)) => {
+            let wait = wait.as_secs_f64().ceil().max(1.0);
+            insert(headers, header::RETRY_AFTER, &format!("{wait:.0}"));
+        }
         Refusal::MethodNotAllowed(allowed) => insert(headers, header::ALLOW, allowed),
         Refusal::NotAcceptable(_)
         | Refusal::Malformed(_)
+        | Refusal::BadTarget(_)
+        | Refusal::SourceUnavailable(None)
+        | Refusal::SourceTimeout
         | Refusal::NotEnrolled(_)
         | Refusal::IdentityContradicted
         | Refusal::NothingGranted
@@ -154,7 +169,7 @@ pub fn last(response: &mut Response<Body>) {
 /// given.
 #[must_use]
 pub fn head(response: Response<Body>) -> Response<Body> {
-    response.map(|_| Empty::new().boxed_unsync())
+    response.map(|_| sound(Empty::new()))
 }
 
 fn problem(problem: &Problem) -> Response<Body> {
@@ -171,7 +186,7 @@ fn json(
     bytes: Vec<u8>,
     trace_id: &str,
 ) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(bytes)).boxed_unsync());
+    let mut response = Response::new(sound(Full::new(Bytes::from(bytes))));
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -1,6 +1,8 @@
 //! Request: an HTTP head and an unread body in, what is asked for and the bytes out.
 
 pub mod head;
+mod path;
+mod target;
 
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use loket_sdk::message::RecordRef;
 use crate::config::Limits;
 use crate::refusal::Refusal;
 
+pub use target::CallTarget;
+
 /// What is asked for, by method and path.
 #[derive(Debug)]
 pub enum Operation {
@@ -25,14 +29,22 @@ pub enum Operation {
     Schema(RecordRef),
     /// `GET /openapi.json`.
     OpenApi,
+    /// A method of [`CALL_METHODS`], `/v1/services/{agency}/{service}/{path}`.
+    Call(CallTarget),
 }
+
+/// The methods that a routed call may have.
+pub const CALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 impl Operation {
     /// By method and path; nothing of the path is used but what is recognised.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`].
+    /// [`Refusal::NotFound`], [`Refusal::MethodNotAllowed`], [`Refusal::BadTarget`].
     pub fn of(head: &Parts) -> Result<Self, Refusal> {
+        if let Some(rest) = head.uri.path().strip_prefix("/v1/services/") {
+            return call(head, rest);
+        }
         let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
         let (allowed, operation) = match path.as_slice() {
             ["v1", "lookups"] => ("POST", Self::Lookup),
@@ -65,9 +77,28 @@ impl Operation {
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",
+            Ok(Self::Call(_)) => "/v1/services/{agency}/{service}",
             Err(_) => "",
         }
     }
+}
+
+fn call(head: &Parts, rest: &str) -> Result<Operation, Refusal> {
+    let known = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::HEAD,
+    ];
+    if !known.contains(&head.method) {
+        return Err(Refusal::MethodNotAllowed(CALL_METHODS));
+    }
+    if head.headers.contains_key(header::UPGRADE) {
+        return Err(Refusal::BadTarget("A routed call can't be upgraded"));
+    }
+    CallTarget::read(rest, head.uri.query()).map(Operation::Call)
 }
 
 /// Whether the caller waits for all or takes parts as they come.
@@ -115,8 +146,8 @@ impl Wanted {
 
 /// A body that nobody has read yet.
 pub struct Unread {
-    /// As hyper hands it over.
-    pub body: Incoming,
+    /// As hyper hands it over; none once it is on its way to a source.
+    pub body: Option<Incoming>,
     /// How much and how long.
     pub limits: Limits,
 }
@@ -131,11 +162,13 @@ impl Unread {
             return Err(Refusal::UnsupportedMediaType("application/json"));
         }
         let (limit, patience) = (self.limits.max_body, self.limits.body_timeout);
-        let declared = hyper::body::Body::size_hint(&self.body).lower();
+        let body = self.body.as_mut();
+        let body = body.ok_or_else(|| Refusal::Internal("the body is gone".to_owned()))?;
+        let declared = hyper::body::Body::size_hint(body).lower();
         if declared > limit as u64 {
             return Err(Refusal::BodyTooLarge(limit));
         }
-        let body = Limited::new(&mut self.body, limit).collect();
+        let body = Limited::new(body, limit).collect();
         match tokio::time::timeout(patience, body).await {
             Err(_) => Err(Refusal::RequestTimeout(patience)),
             Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -152,13 +185,14 @@ impl Unread {
     /// the body resets the stream, and enough of those end a well-behaved peer's connection.
     pub async fn drain(&mut self) {
         const PATIENCE: Duration = Duration::from_millis(500);
-        if hyper::body::Body::size_hint(&self.body).lower() > self.limits.max_body as u64 {
+        let Some(body) = &mut self.body else { return };
+        if hyper::body::Body::size_hint(body).lower() > self.limits.max_body as u64 {
             return;
         }
         let mut left = self.limits.max_body;
         // Thrown away as it comes: what is shed mustn't cost memory.
         let rest = async {
-            while let Some(Ok(frame)) = self.body.frame().await {
+            while let Some(Ok(frame)) = body.frame().await {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 match left.checked_sub(length) {
                     Some(rest) => left = rest,

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use loket_sdk::message::SourceName;
 use rustls::ClientConfig;
 
 use crate::admission::Admission;
-use crate::directory::{Directory, Source};
+use crate::directory::{Backend, Directory};
 use crate::identity::Trust;
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstream;
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub admission: Admission,
     /// One per source of the directory, in its order.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// One per service of the directory, in its order.
+    pub services: Vec<Arc<Upstream>>,
     /// By what callers are let in.
     pub trust: Trust,
 }
@@ -39,20 +42,36 @@ impl Snapshot {
         telemetry: &Telemetry,
     ) -> Self {
         let admission = Admission::new(&directory, zone);
+        let trust_domain = directory.trust_domain();
         let upstreams = directory
             .sources()
             .iter()
-            .map(|source| fresh(source, &directory, tls, telemetry))
+            .map(|source| fresh(source.name(), &source.backend, trust_domain, tls, telemetry))
+            .collect();
+        let services = directory
+            .services()
+            .iter()
+            .map(|service| {
+                fresh(
+                    service.name(),
+                    &service.backend,
+                    trust_domain,
+                    tls,
+                    telemetry,
+                )
+            })
             .collect();
         Self {
             directory,
             admission,
             upstreams,
+            services,
             trust: Trust::default(),
         }
     }
 
-    /// The next snapshot. Pools of sources that are the same go on, unless agencies are met anew.
+    /// The next snapshot. Pools of sources and services that are the same go on, unless agencies are
+    /// met anew.
     #[must_use]
     pub fn succeeded_by(
         &self,
@@ -61,22 +80,35 @@ impl Snapshot {
         meeting: Meeting<'_>,
         telemetry: &Telemetry,
     ) -> Self {
-        let same_domain = directory.trust_domain() == self.directory.trust_domain();
-        let kept = |source: &Source| {
-            let mut old = self.directory.sources().iter().zip(&self.upstreams);
-            let found = old.find(|(old, _)| same_domain && *old == source);
-            found.map(|(_, upstream)| upstream.clone())
+        let trust_domain = directory.trust_domain();
+        let same = matches!(meeting, Meeting::AsBefore(_))
+            && trust_domain == self.directory.trust_domain();
+        let next = |kept: Option<&Arc<Upstream>>, name, backend| match kept.filter(|_| same) {
+            Some(upstream) => upstream.clone(),
+            None => fresh(name, backend, trust_domain, meeting.tls(), telemetry),
         };
-        let upstreams = directory.sources().iter().map(|source| {
-            let kept = match meeting {
-                Meeting::AsBefore(_) => kept(source),
-                Meeting::Anew(_) => None,
-            };
-            kept.unwrap_or_else(|| fresh(source, &directory, meeting.tls(), telemetry))
-        });
+        let upstreams = directory
+            .sources()
+            .iter()
+            .map(|source| {
+                let old = self.directory.sources().iter().zip(&self.upstreams);
+                let kept = old.into_iter().find(|(old, _)| *old == source);
+                next(kept.map(|(_, kept)| kept), source.name(), &source.backend)
+            })
+            .collect();
+        let services = directory
+            .services()
+            .iter()
+            .map(|service| {
+                let old = self.directory.services().iter().zip(&self.services);
+                let kept = old.into_iter().find(|(old, _)| *old == service);
+                next(kept.map(|(_, kept)| kept), service.name(), &service.backend)
+            })
+            .collect();
         Self {
             admission: self.admission.succeeded_by(&directory),
-            upstreams: upstreams.collect(),
+            upstreams,
+            services,
             trust,
             directory,
         }
@@ -101,16 +133,12 @@ impl<'a> Meeting<'a> {
 }
 
 fn fresh(
-    source: &Source,
-    directory: &Directory,
+    name: SourceName,
+    backend: &Backend,
+    trust_domain: &str,
     tls: &Arc<ClientConfig>,
     telemetry: &Telemetry,
 ) -> Arc<Upstream> {
-    let (tls, telemetry) = (tls.clone(), telemetry.clone());
-    Arc::new(Upstream::new(
-        source,
-        directory.trust_domain(),
-        tls,
-        telemetry,
-    ))
+    let telemetry = telemetry.clone();
+    Arc::new(Upstream::new(name, backend, trust_domain, tls, telemetry))
 }

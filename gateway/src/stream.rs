@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::StreamBody;
 use loket_sdk::client::event::{self, Accepted, IndexedResult};
 use loket_sdk::message::{Answer, SourceResult};
 use serde::Serialize;
@@ -48,7 +48,7 @@ pub fn body(lookup: Lookup, fan_out: FanOut, trail: Trail, patience: Duration) -
         let bytes = receiver.recv().await?;
         Some((Ok::<_, Infallible>(Frame::data(bytes)), receiver))
     });
-    StreamBody::new(frames).boxed_unsync()
+    reply::sound(StreamBody::new(frames))
 }
 
 async fn run(lookup: Lookup, mut fan_out: FanOut, mut trail: Trail, events: mpsc::Sender<Bytes>) {

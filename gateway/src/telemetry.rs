@@ -34,10 +34,10 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, SpanPro
 pub use self::error_type::ErrorType;
 pub use self::logs::{init_logs, subscriber};
 pub use self::metrics::{
-    BreakerState, Decision, Ending, Handshaking, InFlight, Metrics, Open, RateScope, Refused,
-    Reloaded, Shed,
+    BreakerState, Decision, Ending, Handshaking, InFlight, Metrics, Open, Peer, PeerAddress,
+    RateScope, Refused, Reloaded, Resend, Shed,
 };
-pub use self::spans::{ClientSpan, RoomSpan, ServerSpan, SpanHandle};
+pub use self::spans::{Called, ClientSpan, RoomSpan, ServerSpan, SpanHandle};
 
 use self::export::Collector;
 use self::spans::{Arrival, Ids, Recorder, Sampling};
@@ -216,17 +216,20 @@ impl Telemetry {
         ServerSpan::start(&self.0.recorder, self.0.metrics.clone(), &arrival)
     }
 
-    /// An attempt to fetch `record` (`person-identity/1`) from an agency begins.
+    /// An attempt to call an agency begins.
     pub fn client_span(
         &self,
         parent: &SpanHandle,
-        agency: &str,
-        server_address: &str,
-        server_port: u16,
-        record: &str,
+        address: &PeerAddress,
+        called: Called<'_>,
     ) -> ClientSpan {
-        let peer = self.0.metrics.peer(agency, server_address, server_port);
-        ClientSpan::start(&self.0.recorder, parent, peer, record)
+        let metrics = self.0.metrics.clone();
+        ClientSpan::start(&self.0.recorder, metrics, parent, address, called)
+    }
+
+    /// The parent of what the gateway does of itself: each is a trace of its own.
+    pub fn background_span(&self) -> SpanHandle {
+        SpanHandle::alone()
     }
 
     /// A room that takes time begins; it ends when the span drops.

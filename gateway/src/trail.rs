@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use loket_sdk::ids::{MemberId, SystemId};
 use loket_sdk::message::{Reason, Receipt, SubjectKey};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::admission::places::Place;
-use crate::audit::{Audit, Entry, Kind, SourceEntry};
+use crate::audit::{Audit, BodySum, CallEntry, CallOutcome, Entry, Kind, SourceEntry};
 use crate::fanout::Plan;
 use crate::identity::Identified;
 use crate::refusal::Refusal;
@@ -133,6 +134,40 @@ impl Trail {
         }
     }
 
+    /// Which routed call it is.
+    pub fn call(&mut self, request_id: Uuid, call: CallEntry) {
+        self.entry.request_id = Some(request_id);
+        self.entry.call = Some(Box::new(call));
+    }
+
+    /// What became of a routed call.
+    pub fn call_ended(
+        &mut self,
+        status: Option<u16>,
+        request: Option<BodySum>,
+        response: Option<BodySum>,
+        outcome: CallOutcome,
+    ) {
+        if let Some(call) = &mut self.entry.call {
+            call.status = status;
+            call.request = request;
+            call.response = response;
+            call.outcome = outcome;
+        }
+    }
+
+    /// Records that a routed call's answer begins, before its head leaves.
+    ///
+    /// # Errors
+    /// When it can't be recorded: it mustn't leave then.
+    pub async fn open_call(&mut self, status: u16) -> Result<Receipt, Refusal> {
+        if let Some(call) = &mut self.entry.call {
+            call.status = Some(status);
+        }
+        self.entry.kind = Kind::CallOpened;
+        self.write(&self.entry).await
+    }
+
     /// Records one result of a stream, before it leaves.
     ///
     /// # Errors
@@ -240,6 +275,11 @@ impl Drop for Trail {
             return;
         }
         self.entry.kind = Kind::Abandoned;
+        if let Some(call) = &mut self.entry.call
+            && call.outcome == CallOutcome::Open
+        {
+            call.outcome = CallOutcome::CutShort;
+        }
         for (source, asked) in self.entry.sources.iter_mut().zip(self.asked.iter()) {
             if source.reason == Reason::CallerLeft && asked.load(Ordering::Relaxed) {
                 // The agency has the question, though nobody waits for its answer.

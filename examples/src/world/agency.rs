@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use loket_gateway::directory::Source;
+use loket_gateway::directory::{Backend, Source};
 use loket_sdk::ids::{AgencyId, SystemId};
 use loket_sdk::message::RecordRef;
 use loket_sdk::provider::{Provider, Server};
@@ -62,10 +62,12 @@ impl Agency {
             agency: AgencyId::parse(self.id)?,
             system: SystemId::parse(self.system)?,
             records: self.records.clone(),
-            url: format!("https://{}", self.address).parse()?,
-            server_name: None,
-            max_in_flight: NonZeroUsize::new(32).context("a limit is above zero")?,
-            timeout: Duration::from_secs(10),
+            backend: Backend {
+                endpoints: vec![format!("https://{}", self.address).parse()?],
+                max_in_flight: NonZeroUsize::new(32).context("a limit is above zero")?,
+                timeout: Duration::from_secs(10),
+                ..Backend::default()
+            },
             max_answer: 1 << 20,
         })
     }

@@ -5,6 +5,8 @@ use loket_sdk::message::{LegalBasis, Outcome, Purpose, Reason, RecordRef};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::CallEntry;
+
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -15,6 +17,10 @@ pub enum Kind {
     Result,
     /// The caller read its catalogue, a schema or the description of the API.
     Read,
+    /// A routed call was answered.
+    Call,
+    /// A routed call began to be answered, before anything leaves.
+    CallOpened,
     /// The request was refused.
     Refusal,
     /// The caller left before the answer, or the request broke off.
@@ -29,6 +35,8 @@ impl Kind {
             Self::Lookup => "lookup",
             Self::Result => "result",
             Self::Read => "read",
+            Self::Call => "call",
+            Self::CallOpened => "call_opened",
             Self::Refusal => "refusal",
             Self::Abandoned => "abandoned",
         }
@@ -85,6 +93,9 @@ pub struct Entry {
     /// What became of each question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceEntry>,
+    /// The routed call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<CallEntry>>,
 }
 
 /// What became of one question to one source.
@@ -138,6 +149,7 @@ impl Entry {
             counter: None,
             subject_ref: None,
             sources: Vec::new(),
+            call: None,
         }
     }
 }

@@ -1,21 +1,20 @@
 //! Members, sources and grants: the file's entries in, the directory out.
 
 use std::collections::BTreeSet;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::ops::Range;
-use std::time::Duration;
 
-use http::Uri;
 use loket_sdk::ids::{AgencyId, IdError, MallId, MemberId, SystemId};
 use loket_sdk::message::{Purpose, RecordRef};
 use loket_sdk::schema;
-use rustls::pki_types::ServerName;
 
+use super::backend::backend;
 use super::document::{Keys, Report, Section};
 use super::explain::nearest;
 use super::file::{self, Fields};
 use super::material::unhex;
-use super::value::{duration, number};
+use super::services;
+use super::value::number;
 use crate::directory::{Directory, Grant, Member, Parts, Place, Rate, Source, System};
 
 /// The entries as they were read; one that couldn't be is `None`.
@@ -23,6 +22,8 @@ pub(crate) struct Entries {
     pub(crate) members: Vec<Option<Section<file::Member>>>,
     pub(crate) sources: Vec<Option<Section<file::Source>>>,
     pub(crate) grants: Vec<Option<Section<file::Grant>>>,
+    pub(crate) services: Vec<Option<Section<file::Service>>>,
+    pub(crate) service_grants: Vec<Option<Section<file::ServiceGrant>>>,
 }
 
 impl Entries {
@@ -36,16 +37,25 @@ impl Entries {
         let (members, member_keys) = convert(&self.members, member, out);
         let (sources, source_keys) = convert(&self.sources, source, out);
         let (grants, grant_keys) = convert(&self.grants, grant, out);
+        let (services, service_keys) = convert(&self.services, services::service, out);
+        let (service_grants, call_keys) = convert(&self.service_grants, services::grant, out);
         // A grant isn't blamed for a member or source that couldn't be read.
         let all_members = members.len() == self.members.len();
         let all_sources = sources.len() == self.sources.len();
-        let all = all_members && all_sources && grants.len() == self.grants.len();
+        let all_services = services.len() == self.services.len();
+        let all = all_members
+            && all_sources
+            && all_services
+            && grants.len() == self.grants.len()
+            && service_grants.len() == self.service_grants.len();
         let trust_domain = trust_domain.to_owned();
         let wrong = match Directory::new(Parts {
             trust_domain,
             members,
             sources,
             grants,
+            services,
+            service_grants,
             holds,
         }) {
             Ok(directory) => return all.then_some(directory),
@@ -53,11 +63,14 @@ impl Entries {
         };
         for inconsistency in wrong {
             let at = match (inconsistency.place, inconsistency.key) {
-                (Place::Grant(_), "consumer") if !all_members => continue,
+                (Place::Grant(_) | Place::ServiceGrant(_), "consumer") if !all_members => continue,
                 (Place::Grant(_), "source") if !all_sources => continue,
+                (Place::ServiceGrant(_), "service") if !all_services => continue,
                 (Place::Member(m), _) => member_keys[m],
                 (Place::Source(s), _) => source_keys[s],
                 (Place::Grant(g), _) => grant_keys[g],
+                (Place::Service(s), _) => service_keys[s],
+                (Place::ServiceGrant(g), _) => call_keys[g],
             };
             out.error(
                 at,
@@ -171,31 +184,7 @@ fn source(section: &Section<file::Source>, out: &mut Report) -> Option<Source> {
             "name what the source answers for",
         );
     }
-    let url = raw.url.parse::<Uri>().ok().filter(|url| {
-        url.scheme_str() == Some("https") && url.host().is_some() && url.query().is_none()
-    });
-    if url.is_none() {
-        let remedy =
-            "write https://host:port with an optional path; agencies are reached by mTLS only";
-        out.error(at, "url", "isn't the https URL of a back end", remedy);
-    }
-    if raw
-        .server_name
-        .as_deref()
-        .is_some_and(|name| ServerName::try_from(name).is_err())
-    {
-        let remedy = "write a name that stands in the back end's certificate";
-        out.error(at, "server_name", "isn't a DNS name or IP address", remedy);
-    }
-    let most = number(at, "max_in_flight", raw.max_in_flight, 64, 1, 65_536, out);
-    let timeout = duration(
-        at,
-        "timeout",
-        raw.timeout.as_deref(),
-        Duration::from_millis(2_500),
-        Duration::from_millis(1)..=Duration::from_secs(60),
-        out,
-    );
+    let backend = backend(&raw.backend(), at, out);
     let kib = number(
         at,
         "max_answer_kib",
@@ -209,10 +198,7 @@ fn source(section: &Section<file::Source>, out: &mut Report) -> Option<Source> {
         agency: agency?,
         system: system?,
         records: records.into_iter().collect::<Option<_>>()?,
-        url: url?,
-        server_name: raw.server_name.clone(),
-        max_in_flight: NonZeroUsize::new(most)?,
-        timeout,
+        backend: backend?,
         max_answer: kib << 10,
     })
 }
@@ -328,7 +314,7 @@ fn fields(raw: &Fields, record: &RecordRef, at: &Keys, out: &mut Report) -> BTre
     }
 }
 
-fn id<T>(
+pub(super) fn id<T>(
     at: &Keys,
     key: &str,
     text: &str,

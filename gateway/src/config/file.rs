@@ -11,7 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-use crate::directory::{GrantState, Mode};
+use crate::directory::{GrantState, Mode, Protocol};
 use crate::telemetry::LogFormat;
 
 /// `[gateway]`
@@ -140,18 +140,95 @@ pub(crate) struct System {
     pub(crate) pins: Vec<Spanned<String>>,
 }
 
-/// `[[sources]]`
+/// Tables that say where a back end is beside keys of their own.
+macro_rules! with_backend {
+    (@keys [$($key:ident: $Type:ty,)*]) => {
+        /// The keys of a back end.
+        #[derive(Debug)]
+        pub(crate) struct Backend {
+            $(pub(crate) $key: Option<$Type>,)*
+        }
+    };
+    (
+        @table $(#[$doc:meta])* $Table:ident { $($own:ident: $Own:ty,)* }
+        [$($key:ident: $Type:ty,)*]
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $Table {
+            $(pub(crate) $own: $Own,)*
+            $(pub(crate) $key: Option<$Type>,)*
+        }
+
+        impl $Table {
+            pub(crate) fn backend(&self) -> Backend {
+                Backend { $($key: self.$key.clone(),)* }
+            }
+        }
+    };
+    ($shared:tt $($(#[$doc:meta])* $Table:ident $own:tt)*) => {
+        with_backend!(@keys $shared);
+        $(with_backend!(@table $(#[$doc])* $Table $own $shared);)*
+    };
+}
+
+with_backend! {
+    [
+        url: String,
+        endpoints: Vec<Spanned<String>>,
+        server_name: String,
+        max_in_flight: usize,
+        timeout: String,
+        http: Word<Protocol>,
+        connect_timeout: String,
+        idle_timeout: String,
+        max_queued: usize,
+        queue_timeout: String,
+        retry_percent: u8,
+        hedge_after: String,
+        eject_after: u32,
+        eject_for: String,
+        break_after: u32,
+        break_percent: u8,
+        break_for: String,
+        health_path: String,
+        health_interval: String,
+        adaptive: bool,
+        single_flight: bool,
+    ]
+    /// `[[sources]]`
+    Source {
+        agency: String,
+        system: String,
+        records: Vec<Spanned<String>>,
+        max_answer_kib: Option<usize>,
+    }
+    /// `[[services]]`
+    Service {
+        agency: String,
+        service: String,
+        system: String,
+        first_byte_timeout: Option<String>,
+        stall_timeout: Option<String>,
+    }
+}
+
+/// `[[service_grants]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Source {
+pub(crate) struct ServiceGrant {
+    pub(crate) grant_id: String,
+    pub(crate) agreement: String,
+    pub(crate) consumer: String,
     pub(crate) agency: String,
-    pub(crate) system: String,
-    pub(crate) records: Vec<Spanned<String>>,
-    pub(crate) url: String,
-    pub(crate) server_name: Option<String>,
-    pub(crate) max_in_flight: Option<usize>,
-    pub(crate) timeout: Option<String>,
-    pub(crate) max_answer_kib: Option<usize>,
+    pub(crate) service: String,
+    pub(crate) methods: Vec<Spanned<String>>,
+    pub(crate) paths: Vec<Spanned<String>>,
+    pub(crate) daily_quota: Option<u64>,
+    pub(crate) valid_from: Day,
+    pub(crate) valid_to: Day,
+    pub(crate) state: Word<GrantState>,
 }
 
 /// `[[grants]]`
@@ -252,6 +329,17 @@ impl<'de> Deserialize<'de> for Word<Mode> {
             deserializer,
             &[("verify", Mode::Verify), ("read", Mode::Read)],
         )
+    }
+}
+
+impl<'de> Deserialize<'de> for Word<Protocol> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = [
+            ("auto", Protocol::Auto),
+            ("1", Protocol::Http1),
+            ("2", Protocol::Http2),
+        ];
+        word(deserializer, &words)
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
         members: document.entries("members", out),
         sources: document.entries("sources", out),
         grants: document.entries("grants", out),
+        services: document.entries("services", out),
+        service_grants: document.entries("service_grants", out),
     };
     document.finish(out);
     let directory = entries.directory(trust_domain.unwrap_or_default(), holds, out);

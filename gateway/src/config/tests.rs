@@ -268,6 +268,51 @@ fn what_means_nothing_is_found() {
         )],
         &[("url", "sources[0].url", "https URL")],
     );
+    let url = "url = \"https://coretax.example:8443\"";
+    let wrong = [
+        ("endpoints = []", "endpoints", "1 to 64"),
+        (
+            "endpoints = [\"https://a\", \"http://b\"]",
+            "endpoints",
+            "https URL",
+        ),
+        (
+            "endpoints = [\"https://a\", \"https://a\"]",
+            "endpoints",
+            "twice",
+        ),
+        (
+            "url = \"https://a\"\nendpoints = [\"https://b\"]",
+            "endpoints",
+            "beside",
+        ),
+        (
+            "url = \"https://a\"\nhealth_interval = \"1s\"",
+            "health_interval",
+            "no `health_path`",
+        ),
+        (
+            "url = \"https://a\"\nhealth_path = \"health\"",
+            "health_path",
+            "isn't a path",
+        ),
+        (
+            "url = \"https://a\"\nretry_percent = 101",
+            "retry_percent",
+            "between 0 and 100",
+        ),
+        (
+            "url = \"https://a\"\nhedge_after = \"0s\"",
+            "hedge_after",
+            "isn't between 1ms",
+        ),
+    ];
+    for (text, key, message) in wrong {
+        check(
+            &[(url, text)],
+            &[(key, &format!("sources[0].{key}"), message)],
+        );
+    }
     check(
         &[("id = \"counter\"", "id = \"counter\"\npins = [\"abc\"]")],
         &[("pins", "members[0].systems[0].pins", "SHA-256")],
@@ -358,6 +403,86 @@ fn what_does_not_fit_together_is_found() {
             "members[0].requests_per_second",
             "lets nothing through",
         )],
+    );
+}
+
+const SERVICE: &str = "
+[[services]]
+agency = \"dukcapil\"
+service = \"population\"
+system = \"siak\"
+url = \"https://siak.loket.example:8444/api\"
+http = \"2\"
+first_byte_timeout = \"5s\"
+[[service_grants]]
+grant_id = \"call\"
+agreement = \"PKS/1\"
+consumer = \"dukcapil\"
+agency = \"dukcapil\"
+service = \"population\"
+methods = [\"GET\", \"POST\"]
+paths = [\"/people/*/status\", \"/open/**\"]
+daily_quota = 10
+valid_from = 2026-01-01
+valid_to = 2098-12-31
+state = \"active\"
+[[sources]]";
+
+#[test]
+fn services_and_their_grants_are_read() {
+    let dir = town();
+    let config = load(&dir, &patched(&[("[[sources]]", SERVICE)])).unwrap();
+    let [service] = config.directory.services() else {
+        panic!("one service");
+    };
+    assert_eq!(service.first_byte_timeout, Duration::from_secs(5));
+    assert_eq!(service.stall_timeout, Duration::from_secs(30));
+    let [grant] = config.directory.service_grants() else {
+        panic!("one grant");
+    };
+    assert_eq!(grant.methods, [http::Method::GET, http::Method::POST]);
+    assert_eq!(grant.paths[0].as_str(), "/people/*/status");
+}
+
+#[test]
+fn what_is_wrong_in_a_service_is_found() {
+    let wrong = |from: &str, to: &str, expected: (&str, &str, &str)| {
+        let service = SERVICE.replace(from, to);
+        assert_ne!(service, SERVICE);
+        check(&[("[[sources]]", service.as_str())], &[expected]);
+    };
+    wrong(
+        "\"POST\"]",
+        "\"CONNECT\"]",
+        ("methods =", "service_grants[0].methods", "isn't a method"),
+    );
+    wrong(
+        "\"/open/**\"]",
+        "\"/open/../x\"]",
+        ("paths =", "service_grants[0].paths", "isn't a path pattern"),
+    );
+    wrong(
+        "service = \"population\"\nmethods",
+        "service = \"other\"\nmethods",
+        (
+            "service =",
+            "service_grants[0].service",
+            "has no service other",
+        ),
+    );
+    wrong(
+        "first_byte_timeout = \"5s\"",
+        "first_byte = \"5s\"",
+        ("first_byte", "services[0].first_byte", ""),
+    );
+    wrong(
+        "first_byte_timeout = \"5s\"",
+        "stall_timeout = \"0s\"",
+        (
+            "stall_timeout",
+            "services[0].stall_timeout",
+            "isn't between",
+        ),
     );
 }
 

@@ -51,6 +51,10 @@ impl Asking {
             request_id: self.routed.lookup().request_id,
             body,
             deadline: self.deadline,
+            max_answer: self.routed.legs()[leg].source.map_or(0, |source| {
+                self.context.snapshot.directory.sources()[source].max_answer
+            }),
+            key: Some(self.fingerprint(leg, permit)),
             parent: self.context.span.clone(),
         };
         let answered = match upstream.ask(&call).await {

@@ -134,6 +134,12 @@ async fn a_fault_costs_its_own_part_only() {
             "{fault:?}"
         );
         world.set_fault("korlantas", Fault::None);
+        if fault == Fault::Draining {
+            // It said when it wants to be asked again.
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(1)).await;
+            tokio::time::resume();
+        }
         let parts = world.parts(MEMBER, &question).await;
         assert_eq!(
             all(&parts),
@@ -200,10 +206,10 @@ async fn the_caller_may_wait_less_than_usual() {
 #[tokio::test]
 async fn a_caller_who_leaves_gives_the_slot_back() {
     let world = World::start(|parts| {
-        parts
-            .sources
-            .iter_mut()
-            .for_each(|it| it.max_in_flight = std::num::NonZeroUsize::MIN);
+        for source in &mut parts.sources {
+            source.backend.max_in_flight = std::num::NonZeroUsize::MIN;
+            source.backend.single_flight = false;
+        }
     })
     .await;
     world.set_fault("korlantas", Fault::Hang);

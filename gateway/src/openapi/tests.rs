@@ -89,7 +89,8 @@ fn every_route_is_described() {
     let document = parsed();
     let described: BTreeSet<&str> = operations(&document)
         .iter()
-        .map(|(path, ..)| &path[1..])
+        // The rest of a routed call's path is no part of its template.
+        .map(|(path, ..)| path[1..].trim_end_matches("/{path}"))
         .collect();
     assert_eq!(described, routes);
 }

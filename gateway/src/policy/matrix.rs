@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use http::Method;
 use jiff::civil::Date;
 use loket_sdk::claims::Verify;
 use loket_sdk::ids::{AgencyId, MemberId};
 use loket_sdk::message::{Purpose, RecordRef};
 use loket_sdk::schema::{self, Field};
 
-use crate::directory::{Directory, Grant, Mode};
+use crate::directory::{Directory, Grant, Mode, ServiceGrant};
 
 type Place<'a> = (&'a MemberId, Purpose, &'a RecordRef, &'a AgencyId);
 
@@ -76,7 +77,44 @@ pub fn matrix(directory: &Directory, today: Date) -> String {
             );
         }
     }
+    calls(directory, today, &mut text);
     text
+}
+
+/// Every service that a consumer may call, by the grants in force today.
+fn calls(directory: &Directory, today: Date, text: &mut String) {
+    let mut granted: Vec<&ServiceGrant> = directory
+        .service_grants()
+        .iter()
+        .filter(|grant| grant.is_in_force(today))
+        .collect();
+    if granted.is_empty() {
+        return;
+    }
+    granted.sort_by_key(|grant| (&grant.consumer, &grant.agency, &grant.service, &grant.id));
+    line(text, format_args!("\n\nRouted calls\n============"));
+    for grant in granted {
+        let (consumer, service, agency) = (&grant.consumer, &grant.service, &grant.agency);
+        line(
+            text,
+            format_args!("\n  {consumer} may call {service} @ {agency}"),
+        );
+        let ServiceGrant {
+            id,
+            agreement,
+            valid_from,
+            valid_to,
+            ..
+        } = grant;
+        line(
+            text,
+            format_args!("    by {id}, {agreement}, {valid_from} to {valid_to}"),
+        );
+        let methods: Vec<&str> = grant.methods.iter().map(Method::as_str).collect();
+        for path in &grant.paths {
+            line(text, format_args!("      {} {path}", methods.join(", ")));
+        }
+    }
 }
 
 fn word(grants: &[&Grant], field: &Field) -> &'static str {

@@ -26,6 +26,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
              Send one JSON document as the schema describes"
                 .into(),
         ),
+        Refusal::BadTarget("The path has a dot segment"),
         Refusal::NotEnrolled(NotEnrolled::UnknownSystem),
         Refusal::NotEnrolled(NotEnrolled::OutOfValidity),
         Refusal::NotEnrolled(NotEnrolled::Unnamed),
@@ -49,6 +50,10 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         ]),
         limited(1_200, 100, 50),
         limited(1, 1, 50),
+        Refusal::QuotaUsedUp(Duration::from_secs(3600)),
+        Refusal::SourceUnavailable(Some(Duration::from_secs(7))),
+        Refusal::SourceUnavailable(None),
+        Refusal::SourceTimeout,
         Refusal::Overloaded,
         Refusal::Draining,
         Refusal::AuditUnavailable("No space left on device".into()),
@@ -56,7 +61,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     ]
 }
 
-const VARIANTS: usize = 16;
+const VARIANTS: usize = 20;
 
 /// The status and the headers beyond those that every problem has. The match has no `_`: a new
 /// refusal needs a line here, and a number that [`VARIANTS`] has to grow for.
@@ -92,6 +97,11 @@ fn expected(refusal: &Refusal) -> (usize, u16, Vec<(&'static str, &'static str)>
                 ("retry-after", "2"),
             ],
         ),
+        Refusal::BadTarget(_) => (16, 400, vec![]),
+        Refusal::QuotaUsedUp(_) => (17, 429, vec![("retry-after", "3600")]),
+        Refusal::SourceUnavailable(Some(_)) => (18, 503, vec![("retry-after", "7")]),
+        Refusal::SourceUnavailable(None) => (18, 503, vec![]),
+        Refusal::SourceTimeout => (19, 504, vec![]),
         Refusal::Overloaded => (12, 503, retry),
         Refusal::Draining => (13, 503, retry),
         Refusal::AuditUnavailable(_) => (14, 503, retry),
@@ -148,6 +158,9 @@ async fn every_refusal_has_its_problem() {
             Refusal::NotEnrolled(NotEnrolled::OutOfValidity) => format!("{code}.out_of_validity"),
             Refusal::NotEnrolled(NotEnrolled::Unnamed) => format!("{code}.unnamed"),
             Refusal::RateLimited(limited) if limited.burst == 1 => format!("{code}.one_at_once"),
+            Refusal::BadTarget(_) => format!("{code}.target"),
+            Refusal::QuotaUsedUp(_) => format!("{code}.quota"),
+            Refusal::SourceUnavailable(None) => format!("{code}.for_how_long_is_unknown"),
             _ => code.to_owned(),
         };
         check(&refusal, &name).await;
@@ -177,7 +190,7 @@ async fn a_document_says_what_it_is() {
     );
     assert_eq!(body(response).await, r#"{"a":1}"#);
     let events = stream(
-        Full::new(Bytes::from_static(b": hello\n\n")).boxed_unsync(),
+        sound(Full::new(Bytes::from_static(b": hello\n\n"))),
         TRACE_ID,
     );
     assert_eq!(

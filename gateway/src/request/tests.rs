@@ -74,6 +74,31 @@ fn only_what_is_recognised_is_an_operation() {
     check_operation(Method::GET, "/v1/catalogue", "Catalogue");
     check_operation(Method::HEAD, "/openapi.json", "OpenApi");
     check_operation(Method::GET, "/v1/schemas/person-identity/1", "Schema");
+    let call = "CallTarget { agency: \"dukcapil\", service: \"population\", .. }";
+    let call = format!("Call({call})");
+    check_operation(
+        Method::PUT,
+        "/v1/services/dukcapil/population/people/1?x=y",
+        &call,
+    );
+    check_operation(Method::GET, "/v1/services/dukcapil/population", &call);
+    check_operation(
+        Method::TRACE,
+        "/v1/services/dukcapil/population/x",
+        "method_not_allowed",
+    );
+    check_operation(
+        Method::GET,
+        "/v1/services/dukcapil/population/../x",
+        "malformed_request",
+    );
+    check_operation(
+        Method::GET,
+        "/v1/services/dukcapil/3510161405889901%20/x",
+        "not_found",
+    );
+    check_operation(Method::GET, "/v1/services/../population/x", "not_found");
+    check_operation(Method::GET, "/v1/services/dukcapil", "not_found");
     check_operation(Method::GET, "/v1/lookups", "method_not_allowed");
     check_operation(Method::POST, "/v1/catalogue", "method_not_allowed");
     for path in [

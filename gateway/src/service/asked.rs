@@ -10,10 +10,19 @@ use serde::Deserialize;
 use crate::directory::Directory;
 use crate::snapshot::Snapshot;
 
+/// Which of the directory's lists a grant stands in, and where.
+#[derive(Clone, Copy)]
+enum Granted {
+    Record(usize),
+    Service(usize),
+}
+
 /// Questions asked today before this process started, by grant.
 pub(super) struct Asked {
     pub(super) since: Timestamp,
-    grants: HashMap<String, (usize, u64)>,
+    /// What claims to be later was written under a clock that ran ahead.
+    until: Timestamp,
+    grants: HashMap<String, (Granted, u64)>,
     day: Date,
 }
 
@@ -21,15 +30,23 @@ impl Asked {
     pub(super) fn today(directory: &Directory, zone: &TimeZone, now: Timestamp) -> Self {
         let day = zone.to_datetime(now).date();
         let since = zone.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(now);
-        let limited = directory
-            .grants()
-            .iter()
-            .enumerate()
-            .filter(|(_, g)| g.daily_quota.is_some());
-        let grants = limited
-            .map(|(index, grant)| (grant.id.clone(), (index, 0)))
-            .collect();
-        Self { since, grants, day }
+        let tomorrow = day.tomorrow().unwrap_or(day);
+        let until = zone.to_timestamp(tomorrow.at(0, 0, 0, 0)).unwrap_or(now);
+        let records = directory.grants().iter().enumerate();
+        let records = records
+            .filter(|(_, grant)| grant.daily_quota.is_some())
+            .map(|(index, grant)| (grant.id.clone(), (Granted::Record(index), 0)));
+        let services = directory.service_grants().iter().enumerate();
+        let services = services
+            .filter(|(_, grant)| grant.daily_quota.is_some())
+            .map(|(index, grant)| (grant.id.clone(), (Granted::Service(index), 0)));
+        let grants = records.chain(services).collect();
+        Self {
+            since,
+            until,
+            grants,
+            day,
+        }
     }
 
     /// Counts the questions of one entry; a streamed result is counted with its lookup.
@@ -40,6 +57,12 @@ impl Asked {
             kind: String,
             #[serde(default)]
             sources: Vec<Source>,
+            call: Option<Call>,
+        }
+        #[derive(Deserialize)]
+        struct Call {
+            grant: String,
+            outcome: String,
         }
         #[derive(Deserialize)]
         struct Source {
@@ -49,10 +72,19 @@ impl Asked {
         let Ok(line) = serde_json::from_str::<Line>(line) else {
             return;
         };
-        if line.at < self.since || line.kind == "result" {
+        if !(self.since..self.until).contains(&line.at)
+            || matches!(line.kind.as_str(), "result" | "call_opened")
+        {
             return;
         }
-        for grant in line.sources.iter().flat_map(|source| &source.grants) {
+        // A call that never reached its source wasn't counted.
+        let call = line
+            .call
+            .iter()
+            .filter(|call| call.outcome != "unavailable");
+        let calls = call.map(|call| &call.grant);
+        let records = line.sources.iter().flat_map(|source| &source.grants);
+        for grant in records.chain(calls) {
             if let Some((_, asked)) = self.grants.get_mut(grant) {
                 *asked += 1;
             }
@@ -61,7 +93,11 @@ impl Asked {
 
     pub(super) fn recount(&self, snapshot: &Snapshot) {
         for &(grant, asked) in self.grants.values().filter(|(_, asked)| *asked > 0) {
-            snapshot.admission.recount(grant, self.day, asked);
+            let admission = &snapshot.admission;
+            match grant {
+                Granted::Record(grant) => admission.recount(grant, self.day, asked),
+                Granted::Service(grant) => admission.recount_calls(grant, self.day, asked),
+            }
         }
     }
 }

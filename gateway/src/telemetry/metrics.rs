@@ -24,10 +24,9 @@ pub use self::connections::{Ending, Handshaking, Open, Refused, Shed};
 use self::family::Family;
 use self::instruments::Instruments;
 use self::labels::ServerKey;
-pub use self::labels::{BreakerState, Decision, RateScope};
+pub use self::labels::{BreakerState, Decision, RateScope, Resend};
 pub(super) use self::labels::{HttpEnd, ServerLabels};
-use self::peer::Agency;
-pub(super) use self::peer::Peer;
+pub use self::peer::{InFlight, Peer, PeerAddress};
 pub use self::reloads::Reloaded;
 use super::names as name;
 
@@ -37,7 +36,7 @@ pub struct Metrics(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    instruments: Arc<Instruments>,
+    instruments: Instruments,
     server_active: Family<(&'static str, &'static str), BoundUpDownCounter<i64>>,
     server_durations: Family<ServerKey, BoundHistogram<f64>>,
     lookups: Family<(&'static str, Arc<str>), BoundHistogram<f64>>,
@@ -45,14 +44,12 @@ struct Shared {
     rate_decisions: Family<(RateScope, Decision), BoundCounter<u64>>,
     policy_decisions: Family<(Decision, Arc<str>), BoundCounter<u64>>,
     audit_records: Family<&'static str, BoundCounter<u64>>,
-    agencies: Family<Arc<str>, Arc<Agency>>,
-    peers: Family<(Arc<str>, u16, Arc<str>), Arc<Peer>>,
 }
 
 impl Metrics {
     pub(super) fn new(meter: &Meter, version: &str) -> Self {
         Self(Arc::new(Shared {
-            instruments: Arc::new(Instruments::new(meter, version)),
+            instruments: Instruments::new(meter, version),
             server_active: Family::default(),
             server_durations: Family::default(),
             lookups: Family::default(),
@@ -60,8 +57,6 @@ impl Metrics {
             rate_decisions: Family::default(),
             policy_decisions: Family::default(),
             audit_records: Family::default(),
-            agencies: Family::default(),
-            peers: Family::default(),
         }))
     }
 
@@ -95,36 +90,17 @@ impl Metrics {
         );
     }
 
-    /// A call to an agency ended without an HTTP exchange of its own, such as one that the
-    /// breaker refused. Calls with a [`ClientSpan`](super::ClientSpan) are counted by it.
-    pub fn agency_call(
-        &self,
-        agency: &str,
-        outcome: &'static str,
-        error_type: Option<&'static str>,
-        elapsed: Duration,
-    ) {
-        self.agency(agency).called(outcome, error_type, elapsed);
-    }
-
-    /// A call to the agency is under way until the guard drops.
-    #[must_use = "the call counts as ended once this drops"]
-    pub fn agency_in_flight(&self, agency: &str) -> InFlight {
-        let agency = self.agency(agency);
-        agency.in_flight(1);
-        InFlight(agency)
-    }
-
     /// How many calls to the agency may be under way at the same time.
-    pub fn agency_limit(&self, agency: &str, limit: u64) {
-        let labels = [peer(agency)];
-        self.0.instruments.agency_limit.record(limit, &labels);
+    pub fn agency_limit(&self, peer: &Peer, limit: u64) {
+        let limits = &self.0.instruments.agency_limit;
+        limits.record(limit, &peer.labels());
     }
 
     /// Where the agency's breaker stands now.
-    pub fn breaker_state(&self, agency: &str, now: BreakerState) {
+    pub fn breaker_state(&self, peer: &Peer, now: BreakerState) {
         for (state, word) in BreakerState::ALL {
-            let labels = [peer(agency), KeyValue::new(name::STATE, word)];
+            let [agency, system] = peer.labels();
+            let labels = [agency, system, KeyValue::new(name::STATE, word)];
             let stands = u64::from(state == now);
             self.0.instruments.agency_breaker.record(stands, &labels);
         }
@@ -227,40 +203,6 @@ impl Metrics {
         active.of((labels.method, labels.scheme), bind, |active| {
             active.add(change);
         });
-    }
-
-    /// Where calls to this address of the agency are counted.
-    pub(super) fn peer(&self, agency: &str, address: &str, port: u16) -> Arc<Peer> {
-        self.0.peers.with(
-            |(a, p, h)| (&**a, *p, &**h).cmp(&(agency, port, address)),
-            || {
-                let peer = Peer::new(self.agency(agency), address, port);
-                let key = (agency.into(), port, address.into());
-                (key, Arc::new(peer))
-            },
-            Arc::clone,
-        )
-    }
-
-    fn agency(&self, agency: &str) -> Arc<Agency> {
-        self.0.agencies.with(
-            |other| (**other).cmp(agency),
-            || {
-                let instruments = Arc::clone(&self.0.instruments);
-                (agency.into(), Arc::new(Agency::new(agency, instruments)))
-            },
-            Arc::clone,
-        )
-    }
-}
-
-/// A call to an agency under way; see [`Metrics::agency_in_flight`].
-#[derive(Debug)]
-pub struct InFlight(Arc<Agency>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight(-1);
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) const PURPOSE: &str = "loket.purpose";
 pub(super) const REASON: &str = "loket.reason";
 pub(super) const RECORD: &str = "loket.record";
 pub(super) const RESULT: &str = "loket.result";
+pub(super) const SYSTEM: &str = "loket.system";
 
 // Labels of metrics only.
 pub(super) const CAUSE: &str = "cause";
@@ -68,6 +69,11 @@ pub(super) const AGENCY_IN_FLIGHT: &str = "loket.agency.in_flight";
 pub(super) const AGENCY_LIMIT: &str = "loket.agency.limit";
 pub(super) const AGENCY_BREAKER: &str = "loket.agency.breaker.state";
 pub(super) const AGENCY_LAST_SUCCESS: &str = "loket.agency.last_success.time";
+pub(super) const AGENCY_CONNECTIONS: &str = "loket.agency.connections";
+pub(super) const AGENCY_EJECTED: &str = "loket.agency.ejected";
+pub(super) const AGENCY_QUEUED: &str = "loket.agency.queued";
+pub(super) const AGENCY_RESENDS: &str = "loket.agency.resends";
+pub(super) const AGENCY_SHARED: &str = "loket.agency.shared";
 pub(super) const RATE_DECISIONS: &str = "loket.ratelimit.decisions";
 pub(super) const POLICY_DECISIONS: &str = "loket.policy.decisions";
 pub(super) const MISMATCH: &str = "loket.mismatch";

@@ -13,7 +13,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue, SpanId, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator, SdkTracer, Span};
 
-pub use self::client::ClientSpan;
+pub use self::client::{Called, ClientSpan};
 pub(super) use self::sampling::Sampling;
 pub(super) use self::server::Arrival;
 pub use self::server::ServerSpan;
@@ -108,6 +108,16 @@ pub struct SpanHandle {
 }
 
 impl SpanHandle {
+    /// The parent of what the gateway does of itself: each is a trace of its own.
+    pub(super) fn alone() -> Self {
+        Self {
+            trace_id: new_trace_id(),
+            span_id: new_span_id(),
+            sampled: false,
+            recorded: false,
+        }
+    }
+
     fn child_context(&self) -> Context {
         let context = SpanContext::new(
             TraceId::from_bytes(self.trace_id()),

@@ -1,14 +1,8 @@
 //! Connector: an address in, a mutual TLS connection to the agency that should be there out.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use http::Uri;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use loket_sdk::identity::{PeerCertificate, SpiffeId};
 use loket_sdk::ids::MemberId;
@@ -18,11 +12,9 @@ use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tower::Service;
 
+use crate::directory::{Backend, Protocol};
 use crate::telemetry::ErrorType;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +31,8 @@ pub(super) enum Refused {
     Identity,
     #[error("no connection in time")]
     Timeout,
+    #[error("the agency doesn't speak HTTP as agreed")]
+    Http(#[source] hyper::Error),
 }
 
 impl Refused {
@@ -46,6 +40,7 @@ impl Refused {
         match self {
             Self::Name(_) => ErrorType::Dns,
             Self::Connect(_) | Self::Address | Self::Timeout => ErrorType::ConnectFailed,
+            Self::Http(_) => ErrorType::ConnectionReset,
             Self::Identity => ErrorType::TlsCertUntrusted,
             Self::Handshake(error) => match error.get_ref() {
                 Some(inner) => inner
@@ -81,35 +76,37 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(
-        tls: Arc<ClientConfig>,
-        server_name: Option<&str>,
+        tls: &Arc<ClientConfig>,
+        backend: &Backend,
         trust_domain: &str,
         source: &SourceName,
     ) -> Self {
+        let mut tls = ClientConfig::clone(tls);
+        let (one, two) = (b"http/1.1".to_vec(), b"h2".to_vec());
+        tls.alpn_protocols = match backend.protocol {
+            Protocol::Auto => vec![two, one],
+            Protocol::Http1 => vec![one],
+            Protocol::Http2 => vec![two],
+        };
+        let server_name = backend.server_name.as_deref();
         let expected = MemberId::parse(source.agency.as_str()).map(|member| SpiffeId {
             trust_domain: trust_domain.to_owned(),
             member,
             system: source.system.clone(),
         });
         Self {
-            tls: TlsConnector::from(tls),
+            tls: TlsConnector::from(Arc::new(tls)),
             server_name: server_name.and_then(|name| ServerName::try_from(name.to_owned()).ok()),
             expected: expected.ok().map(Arc::new),
         }
     }
 
-    async fn connect(self, uri: Uri) -> Result<Secured, Refused> {
-        let host = uri
-            .host()
-            .ok_or(Refused::Address)?
-            .trim_matches(['[', ']'])
-            .to_owned();
-        let port = uri.port_u16().unwrap_or(443);
-        let name = match self.server_name {
-            Some(name) => name,
-            None => ServerName::try_from(host.clone()).map_err(|_| Refused::Address)?,
+    pub(super) async fn connect(&self, host: &str, port: u16) -> Result<Secured, Refused> {
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host.to_owned()).map_err(|_| Refused::Address)?,
         };
-        let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), port))
+        let addresses: Vec<_> = tokio::net::lookup_host((host, port))
             .await
             .map_err(Refused::Name)?
             .collect();
@@ -143,78 +140,8 @@ impl Connector {
     }
 }
 
-impl Service<Uri> for Connector {
-    type Response = Secured;
-    type Error = Refused;
-    type Future = Pin<Box<dyn Future<Output = Result<Secured, Refused>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refused>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connect = self.clone().connect(uri);
-        Box::pin(async move {
-            tokio::time::timeout(CONNECT_TIMEOUT, connect)
-                .await
-                .unwrap_or(Err(Refused::Timeout))
-        })
-    }
-}
-
 /// A connection whose other end has been checked.
 pub(super) struct Secured {
-    stream: TokioIo<TlsStream<TcpStream>>,
-    http2: bool,
-}
-
-impl Connection for Secured {
-    fn connected(&self) -> Connected {
-        let connected = Connected::new();
-        if self.http2 {
-            connected.negotiated_h2()
-        } else {
-            connected
-        }
-    }
-}
-
-impl Read for Secured {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl Write for Secured {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
+    pub(super) stream: TokioIo<TlsStream<TcpStream>>,
+    pub(super) http2: bool,
 }

@@ -1,11 +1,10 @@
 //! Failure: why a question has no answer, found from a status, a problem or an error's causes.
 
 use http::{StatusCode, header};
-use hyper_util::client::legacy;
 use loket_sdk::message::Reason;
 use loket_sdk::problem::Code;
 
-use super::connector::{self, Refused};
+use super::connector::Refused;
 use crate::telemetry::ErrorType;
 
 const MAX_RETRY_AFTER_S: u64 = 86_400;
@@ -21,6 +20,8 @@ pub struct Failure {
     pub retry_after_s: Option<u64>,
     /// Whether the question may have reached the agency.
     pub asked: bool,
+    /// Whether the caller's deadline was shorter than the agency's own time.
+    pub(super) hasty: bool,
 }
 
 impl Failure {
@@ -30,6 +31,7 @@ impl Failure {
             error_type,
             retry_after_s: None,
             asked: true,
+            hasty: false,
         }
     }
 
@@ -40,13 +42,35 @@ impl Failure {
         }
     }
 
+    pub(super) fn with_retry_after(self, wait: std::time::Duration) -> Self {
+        Self {
+            retry_after_s: Some(wait.as_secs().max(1)),
+            ..self
+        }
+    }
+
+    /// The caller's time is over before the agency's.
+    pub(super) fn hasty() -> Self {
+        Self {
+            hasty: true,
+            ..Self::new(Reason::NoAnswerYet, ErrorType::Timeout)
+        }
+    }
+
+    /// What a health check's status says.
+    pub(super) fn unwell(status: u16) -> Self {
+        Self::new(Reason::SourceError, ErrorType::Status(status))
+    }
+
     /// Whether it counts against the agency. A deadline of the caller's that was shorter than the
     /// agency's own time says nothing about the agency: else one hasty counter could close it to all.
-    pub(super) fn trips(self, hasty: bool) -> bool {
+    pub(super) fn trips(self) -> bool {
         match self.reason {
-            Reason::NoAnswerYet => !hasty,
+            Reason::NoAnswerYet => !self.hasty,
             Reason::SourceError => !matches!(self.error_type, ErrorType::Status(400..=499)),
-            Reason::Unreachable | Reason::Draining => true,
+            // Refused, too busy or too large again and again, it isn't worth asking.
+            Reason::Overloaded => self.asked,
+            Reason::Unreachable | Reason::Draining | Reason::TooLarge => true,
             _ => false,
         }
     }
@@ -82,37 +106,20 @@ pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<u64> {
     Some(seconds.min(MAX_RETRY_AFTER_S))
 }
 
-/// Finds what broke: name, connection, handshake, identity, or the exchange on the way.
-pub(super) fn classify(error: &legacy::Error) -> Failure {
-    let mut unsent = error.is_connect();
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if let Some(refused) = current.downcast_ref::<Refused>() {
-            return Failure::unasked(Reason::Unreachable, refused.error_type());
-        }
-        if let Some(tls) = current.downcast_ref::<rustls::Error>() {
-            return Failure::unasked(Reason::Unreachable, connector::tls_error_type(tls));
-        }
-        if let Some(io) = current.downcast_ref::<std::io::Error>()
-            && let Some(tls) = io
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        {
-            return Failure::unasked(Reason::Unreachable, connector::tls_error_type(tls));
-        }
-        // Hyper says so of a request that it never began to write.
-        unsent |= current
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_canceled);
-        cause = current.source();
-    }
-    let error_type = if error.is_connect() {
-        ErrorType::ConnectFailed
-    } else {
-        ErrorType::ConnectionReset
+/// Why there is no connection.
+pub(super) fn unconnected(refused: &Refused) -> Failure {
+    Failure::unasked(Reason::Unreachable, refused.error_type())
+}
+
+/// What broke on the way to the head of an answer; `unsent` says that nothing was written.
+pub(super) fn broken(error: &hyper::Error, unsent: bool) -> Failure {
+    // The caller's body ended too soon: no fault of the agency's.
+    let reason = match error.is_user() {
+        true => Reason::CallerLeft,
+        false => Reason::Unreachable,
     };
     Failure {
         asked: !unsent,
-        ..Failure::new(Reason::Unreachable, error_type)
+        ..Failure::new(reason, ErrorType::ConnectionReset)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use loket_gateway::config::{AuditSettings, Config, Deadlines, Drain, Limits, Listener, Reload};
-use loket_gateway::directory::{Directory, Grant, Member, Parts, Rate, Source, System};
+use loket_gateway::directory::{Backend, Directory, Grant, Member, Parts, Rate, Source, System};
 use loket_gateway::telemetry;
 use loket_sdk::ids::{AgencyId, MemberId, SystemId};
 use loket_sdk::schema;
@@ -209,10 +209,12 @@ impl TownBuilder {
                 .filter(|schema| schema.owner == *id)
                 .map(|schema| schema.record.clone())
                 .collect(),
-            url: agency.url().parse().expect("a URL"),
-            server_name: None,
-            max_in_flight: NonZeroUsize::new(in_flight).expect("not zero"),
-            timeout,
+            backend: Backend {
+                endpoints: vec![agency.url().parse().expect("a URL")],
+                max_in_flight: NonZeroUsize::new(in_flight).expect("not zero"),
+                timeout,
+                ..Backend::default()
+            },
             max_answer,
         });
         let mut members = vec![member(
@@ -229,6 +231,7 @@ impl TownBuilder {
             sources: sources.collect(),
             grants: self.grants.clone(),
             holds: Vec::new(),
+            ..Parts::default()
         }
     }
 

@@ -140,8 +140,12 @@ async fn a_drain_finishes_what_runs() {
     town.agency("dukcapil")
         .set_fault(Fault::Slow(Duration::from_millis(400)));
     let mut running = Vec::new();
-    for counter in [town.counter(), town.counter().http2()] {
-        let ask = Ask::identity();
+    // Two questions: the same would share one answer.
+    let other = Ask::new("identity_check").fields("person-identity/1", &["card_status"]);
+    for (counter, ask) in [
+        (town.counter(), Ask::identity()),
+        (town.counter().http2(), other),
+    ] {
         running.push(tokio::spawn(async move {
             counter.post("/v1/lookups", ask.document()).await
         }));

@@ -51,7 +51,7 @@ fn point(town: &Town, address: SocketAddr) {
     let mut sources = parts.sources.iter_mut();
     let source = sources.find(|source| source.agency.as_str() == "dukcapil");
     let url = format!("https://localhost:{}/base", address.port());
-    source.unwrap().url = url.parse().unwrap();
+    source.unwrap().backend.endpoints = vec![url.parse().unwrap()];
     town.swap(parts);
 }
 

@@ -67,6 +67,10 @@ fn is_optional(line: &str) -> bool {
     let without_default = [
         "pins",
         "server_name",
+        "endpoints",
+        "hedge_after",
+        "health_path",
+        "health_interval",
         "instance_id",
         "otlp_endpoint",
         "holds_file",

@@ -25,7 +25,7 @@ fn directory() -> Directory {
         "dinsos social_assistance,complaint_handling social-assistance kemensos verify decile,registry",
         |grant| grant.valid_to = "2026-11-24".parse().unwrap(),
     );
-    Directory::new(parts).unwrap()
+    Directory::new(super::calls::with_calls(parts)).unwrap()
 }
 
 /// The words of the text by consumer, purpose, record, agency and field.
@@ -36,6 +36,7 @@ fn cells(text: &str) -> HashMap<[String; 5], String> {
         .lines()
         .skip_while(|line| !line.starts_with("What isn't"))
         .skip(1)
+        .take_while(|line| *line != "Routed calls")
     {
         let words: Vec<&str> = line.split_whitespace().collect();
         match (line.len() - line.trim_start().len(), words.as_slice()) {

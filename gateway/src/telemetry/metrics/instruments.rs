@@ -26,6 +26,11 @@ pub(super) struct Instruments {
     pub(super) agency_limit: Gauge<u64>,
     pub(super) agency_breaker: Gauge<u64>,
     pub(super) agency_last_success: Gauge<u64>,
+    pub(super) agency_connections: UpDownCounter<i64>,
+    pub(super) agency_ejected: UpDownCounter<i64>,
+    pub(super) agency_queued: UpDownCounter<i64>,
+    pub(super) agency_resends: Counter<u64>,
+    pub(super) agency_shared: Counter<u64>,
     pub(super) rate_decisions: Counter<u64>,
     pub(super) policy_decisions: Counter<u64>,
     pub(super) mismatches: Counter<u64>,
@@ -100,6 +105,23 @@ impl Instruments {
             agency_last_success: time(
                 name::AGENCY_LAST_SUCCESS,
                 "When the agency last answered as agreed, in Unix time.",
+            ),
+            agency_connections: level(name::AGENCY_CONNECTIONS, "Connections to the agency."),
+            agency_ejected: level(
+                name::AGENCY_EJECTED,
+                "Endpoints of the agency that are left out because they failed.",
+            ),
+            agency_queued: level(
+                name::AGENCY_QUEUED,
+                "Calls that wait until the agency may take another.",
+            ),
+            agency_resends: counter(
+                name::AGENCY_RESENDS,
+                "Calls made again: stale connection, retry, hedge; or not for want of budget.",
+            ),
+            agency_shared: counter(
+                name::AGENCY_SHARED,
+                "Questions that shared the answer to one already under way.",
             ),
             rate_decisions: counter(name::RATE_DECISIONS, "Decisions of the rate limits."),
             policy_decisions: counter(name::POLICY_DECISIONS, "Decisions of the grants."),

@@ -65,6 +65,30 @@ impl BreakerState {
     ];
 }
 
+/// Why a call was made again, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// The kept connection was gone before anything was sent.
+    Stale,
+    /// The first wasn't answered.
+    Retry,
+    /// The first takes long.
+    Hedge,
+    /// It would have been, and the budget is spent.
+    NoBudget,
+}
+
+impl Resend {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Retry => "retry",
+            Self::Hedge => "hedge",
+            Self::NoBudget => "no_budget",
+        }
+    }
+}
+
 /// What an HTTP server request is filed under.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::telemetry) struct ServerLabels {

@@ -11,20 +11,58 @@ use opentelemetry_sdk::trace::Span;
 
 use super::{Recorder, SpanHandle, Started, set_error};
 use crate::telemetry::ErrorType;
-use crate::telemetry::metrics::{HttpEnd, Peer};
+use crate::telemetry::metrics::{HttpEnd, Metrics, PeerAddress};
 use crate::telemetry::names as name;
 
 /// What the gateway calls at an agency.
 const RECORD_TEMPLATE: &str = "/v1/records/{record}/{major}";
 
-/// One attempt to fetch a record from an agency.
+/// What is called at an agency.
+#[derive(Clone, Copy, Debug)]
+pub enum Called<'a> {
+    /// A record, `person-identity/1` for example.
+    Record(&'a str),
+    /// A service, by the pattern of its paths; never a path, which may name a person.
+    Route {
+        /// The method.
+        method: &'a http::Method,
+        /// The pattern.
+        template: &'a str,
+    },
+}
+
+impl Called<'_> {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Record(_) => "POST",
+            Self::Route { method, .. } => method_word(method),
+        }
+    }
+}
+
+fn method_word(method: &http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "_OTHER",
+    }
+}
+
+/// One attempt to call an agency.
 ///
 /// Ends with [`finish`](Self::finish); dropped before that, it was cancelled, which is no error.
 #[derive(Debug)]
 pub struct ClientSpan {
     span: Option<Box<Span>>,
     handle: SpanHandle,
-    peer: Arc<Peer>,
+    metrics: Metrics,
+    address: PeerAddress,
+    method: &'static str,
     started: Instant,
     finished: bool,
 }
@@ -32,18 +70,22 @@ pub struct ClientSpan {
 impl ClientSpan {
     pub(in crate::telemetry) fn start(
         recorder: &Recorder,
+        metrics: Metrics,
         parent: &SpanHandle,
-        peer: Arc<Peer>,
-        record: &str,
+        address: &PeerAddress,
+        called: Called<'_>,
     ) -> Self {
-        let Started { handle, mut span } = recorder.child("POST", SpanKind::Client, parent);
+        let method = called.method();
+        let Started { handle, mut span } = recorder.child(method, SpanKind::Client, parent);
         if let Some(span) = &mut span {
-            span.set_attributes(call_attributes(&peer, record));
+            span.set_attributes(call_attributes(address, called));
         }
         Self {
             span,
             handle,
-            peer,
+            metrics,
+            address: address.clone(),
+            method,
             started: Instant::now(),
             finished: false,
         }
@@ -90,7 +132,7 @@ impl ClientSpan {
             set_error(span, error_type.is_some(), error_type);
         }
         if error_type.is_none() && status.is_some() {
-            self.peer.agency().succeeded();
+            self.metrics.agency_succeeded(&self.address.peer);
         }
         self.end(HttpEnd { status, error_type }, outcome);
     }
@@ -100,8 +142,10 @@ impl ClientSpan {
             span.end();
         }
         let elapsed = self.started.elapsed();
-        self.peer.exchanged(end, elapsed);
-        self.peer.agency().called(outcome, end.error_type, elapsed);
+        self.metrics
+            .client_ended(self.method, &self.address, end, elapsed);
+        self.metrics
+            .agency_call(&self.address.peer, outcome, end.error_type, elapsed);
     }
 }
 
@@ -120,25 +164,40 @@ impl Drop for ClientSpan {
     }
 }
 
-fn call_attributes(peer: &Peer, record: &str) -> [KeyValue; 8] {
+fn call_attributes(
+    address: &PeerAddress,
+    called: Called<'_>,
+) -> impl Iterator<Item = KeyValue> + use<> {
     let mut url = String::from("https://");
-    let (host, port, agency) = (peer.address(), peer.port(), peer.agency().name());
+    let host = &address.host;
     // Writing to a String can't fail.
     let _ = match host.contains(':') {
         true => write!(url, "[{host}]"),
         false => write!(url, "{host}"),
     };
-    let _ = write!(url, ":{port}/v1/records/{record}");
+    let _ = write!(url, ":{}", address.port);
+    let (template, record) = match called {
+        Called::Record(record) => {
+            let _ = write!(url, "/v1/records/{record}");
+            (RECORD_TEMPLATE.to_owned(), Some(record.to_owned()))
+        }
+        Called::Route { template, .. } => {
+            url.push_str(template);
+            (template.to_owned(), None)
+        }
+    };
     [
-        KeyValue::new(name::HTTP_METHOD, "POST"),
-        KeyValue::new(name::SERVER_ADDRESS, Arc::clone(host)),
-        KeyValue::new(name::SERVER_PORT, i64::from(port)),
+        KeyValue::new(name::HTTP_METHOD, called.method()),
+        KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&address.host)),
+        KeyValue::new(name::SERVER_PORT, i64::from(address.port)),
         KeyValue::new(name::URL_FULL, url),
-        KeyValue::new(name::URL_TEMPLATE, RECORD_TEMPLATE),
-        KeyValue::new(name::PEER, Arc::clone(agency)),
-        KeyValue::new(name::PEER_DEPRECATED, Arc::clone(agency)),
-        KeyValue::new(name::RECORD, record.to_owned()),
+        KeyValue::new(name::URL_TEMPLATE, template),
+        KeyValue::new(name::PEER, Arc::clone(address.peer.agency())),
+        KeyValue::new(name::PEER_DEPRECATED, Arc::clone(address.peer.agency())),
+        KeyValue::new(name::SYSTEM, Arc::clone(address.peer.system())),
     ]
+    .into_iter()
+    .chain(record.map(|record| KeyValue::new(name::RECORD, record)))
 }
 
 /// A word of the vocabulary as it is; anything else was written by somebody.

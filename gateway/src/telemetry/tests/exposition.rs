@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::telemetry::{BreakerState, Decision, ErrorType, RateScope};
+use crate::telemetry::{
+    BreakerState, Called, Decision, ErrorType, Peer, PeerAddress, RateScope, Resend,
+};
 
 /// Dashboards and alerts are written against these; a change here breaks them.
 const GOLDEN: &str = "\
@@ -10,9 +12,14 @@ http_server_active_requests gauge
 http_server_request_duration_seconds histogram
 loket_agency_breaker_state gauge
 loket_agency_call_duration_seconds histogram
+loket_agency_connections gauge
+loket_agency_ejected gauge
 loket_agency_in_flight gauge
 loket_agency_last_success_time_seconds gauge
 loket_agency_limit gauge
+loket_agency_queued gauge
+loket_agency_resends_total counter
+loket_agency_shared_total counter
 loket_audit_queue gauge
 loket_audit_records_total counter
 loket_audit_write_failures_total counter
@@ -45,12 +52,14 @@ fn samples_have_the_contracts_labels() {
         r#"http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="200",http_route="/v1/lookups",network_protocol_version="2",url_scheme="https"} 1"#,
         r#"http_client_request_duration_seconds_count{error_type="timeout",http_request_method="POST",server_address="dukcapil.example",server_port="8443"} 1"#,
         r#"http_server_active_requests{http_request_method="POST",url_scheme="https"} 0"#,
-        r#"loket_agency_breaker_state{service_peer_name="dukcapil",state="closed"} 0"#,
-        r#"loket_agency_breaker_state{service_peer_name="dukcapil",state="half_open"} 0"#,
-        r#"loket_agency_breaker_state{service_peer_name="dukcapil",state="open"} 1"#,
-        r#"loket_agency_call_duration_seconds_count{error_type="breaker_open",loket_outcome="unavailable",service_peer_name="dukcapil"} 1"#,
-        r#"loket_agency_in_flight{service_peer_name="dukcapil"} 1"#,
-        r#"loket_agency_limit{service_peer_name="dukcapil"} 20"#,
+        r#"loket_agency_breaker_state{loket_system="siak",service_peer_name="dukcapil",state="closed"} 0"#,
+        r#"loket_agency_breaker_state{loket_system="siak",service_peer_name="dukcapil",state="half_open"} 0"#,
+        r#"loket_agency_breaker_state{loket_system="siak",service_peer_name="dukcapil",state="open"} 1"#,
+        r#"loket_agency_call_duration_seconds_count{error_type="breaker_open",loket_outcome="unavailable",loket_system="siak",service_peer_name="dukcapil"} 1"#,
+        r#"loket_agency_in_flight{loket_system="siak",service_peer_name="dukcapil"} 1"#,
+        r#"loket_agency_queued{loket_system="siak",service_peer_name="dukcapil"} 1"#,
+        r#"loket_agency_resends_total{kind="hedge",loket_system="siak",service_peer_name="dukcapil"} 1"#,
+        r#"loket_agency_limit{loket_system="siak",service_peer_name="dukcapil"} 20"#,
         r#"loket_audit_queue 3"#,
         r#"loket_audit_records_total{kind="lookup"} 1"#,
         r#"loket_build_info{version="test"} 1"#,
@@ -109,9 +118,11 @@ fn two_gateways_count_apart() {
 fn exercised() -> String {
     let (telemetry, _) = telemetry(0.0);
     let server = lookup(&telemetry, None);
+    let peer = &Peer::new("dukcapil", "siak");
     let call = || {
         let handle = server.handle();
-        telemetry.client_span(handle, "dukcapil", "dukcapil.example", 8443, "kk/1")
+        let address = PeerAddress::new(peer.clone(), "dukcapil.example", 8443);
+        telemetry.client_span(handle, &address, Called::Record("kk/1"))
     };
     call().finish(Some(200), "found", "complete", None, 0);
     let timeout = Some(ErrorType::Timeout.as_str());
@@ -124,12 +135,17 @@ fn exercised() -> String {
     let open = Some(ErrorType::BreakerOpen.as_str());
     metrics.lookup_finished(purpose, "complete", elapsed);
     metrics.first_card(purpose, elapsed);
-    metrics.agency_call(agency, "unavailable", open, Duration::ZERO);
-    drop(metrics.agency_in_flight(agency));
-    let _under_way = metrics.agency_in_flight(agency);
-    metrics.agency_limit(agency, 20);
-    metrics.breaker_state(agency, BreakerState::HalfOpen);
-    metrics.breaker_state(agency, BreakerState::Open);
+    metrics.agency_call(peer, "unavailable", open, Duration::ZERO);
+    drop(metrics.agency_in_flight(peer));
+    let _under_way = metrics.agency_in_flight(peer);
+    metrics.agency_limit(peer, 20);
+    metrics.breaker_state(peer, BreakerState::HalfOpen);
+    metrics.breaker_state(peer, BreakerState::Open);
+    let _waiting = metrics.agency_queued(peer);
+    let _open = metrics.agency_connected(peer);
+    let _out = metrics.agency_ejected(peer);
+    metrics.agency_resent(peer, Resend::Hedge);
+    metrics.agency_shared(peer);
     metrics.rate_limited(RateScope::Mall, Decision::Denied);
     metrics.policy_decided(Decision::Narrowed, purpose);
     metrics.mismatch("birth_date", agency);

@@ -1,7 +1,7 @@
 use opentelemetry::trace::{SpanId, SpanKind, Status};
 
 use super::*;
-use crate::telemetry::ErrorType;
+use crate::telemetry::{Called, ErrorType, Peer, PeerAddress};
 
 #[test]
 fn a_server_span_says_what_the_contract_wants() {
@@ -103,6 +103,7 @@ fn a_client_span_says_what_the_contract_wants() {
          loket.outcome=found\n\
          loket.reason=complete\n\
          loket.record=person-identity/1\n\
+         loket.system=siak\n\
          peer.service=dukcapil\n\
          server.address=dukcapil.example\n\
          server.port=8443\n\
@@ -276,13 +277,9 @@ fn path_shown(path: &str) -> String {
 
 fn call(telemetry: &Telemetry, server: &ServerSpan) -> crate::telemetry::ClientSpan {
     let handle = server.handle();
-    telemetry.client_span(
-        handle,
-        "dukcapil",
-        "dukcapil.example",
-        8443,
-        "person-identity/1",
-    )
+    let peer = Peer::new("dukcapil", "siak");
+    let address = PeerAddress::new(peer, "dukcapil.example", 8443);
+    telemetry.client_span(handle, &address, Called::Record("person-identity/1"))
 }
 
 fn error_of(span: &SpanData) -> Option<String> {

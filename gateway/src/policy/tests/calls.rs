@@ -1,0 +1,131 @@
+//! Which calls a service grant lets through.
+
+use http::{Method, Request};
+
+use super::*;
+use crate::directory::{Parts, Service, ServiceGrant};
+use crate::refusal::Refusal;
+use crate::request::Operation;
+
+pub(super) fn service(agency: &str, name: &str) -> Service {
+    Service {
+        agency: AgencyId::parse(agency).unwrap(),
+        service: name.parse().unwrap(),
+        system: "registry".parse().unwrap(),
+        backend: town::source(agency, Vec::new()).backend,
+        first_byte_timeout: std::time::Duration::from_secs(10),
+        stall_timeout: std::time::Duration::from_secs(30),
+    }
+}
+
+/// `consumer service methods paths`, of one agency.
+pub(super) fn service_grant(number: usize, line: &str) -> ServiceGrant {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [consumer, service, methods, paths] = words.as_slice() else {
+        panic!("four words: {line}");
+    };
+    ServiceGrant {
+        id: format!("S-{number:03}"),
+        agreement: "PKS-CONTOH-CALLS".into(),
+        consumer: MemberId::parse(consumer).unwrap(),
+        agency: AgencyId::parse("dukcapil").unwrap(),
+        service: service.parse().unwrap(),
+        methods: methods.split(',').map(|it| it.parse().unwrap()).collect(),
+        paths: paths.split(',').map(|it| it.parse().unwrap()).collect(),
+        daily_quota: None,
+        valid_from: "2026-01-01".parse().unwrap(),
+        valid_to: "2026-12-31".parse().unwrap(),
+        state: GrantState::Active,
+    }
+}
+
+pub(super) fn with_calls(mut parts: Parts) -> Parts {
+    parts.services = vec![
+        service("dukcapil", "population"),
+        service("dukcapil", "photos"),
+    ];
+    parts.service_grants = vec![
+        service_grant(1, "bapenda population GET,POST /people/*/status"),
+        service_grant(2, "bapenda population GET /people/**"),
+        service_grant(3, "bapenda photos GET /**"),
+        service_grant(4, "dinsos population DELETE /people/*"),
+    ];
+    parts.service_grants[2].state = GrantState::Suspended;
+    parts
+}
+
+#[track_caller]
+fn check(call: &str, day: &str, expected: Option<(&str, &str)>) {
+    let directory = Directory::new(with_calls(town::parts())).unwrap();
+    let [consumer, method, path] = call.split(' ').collect::<Vec<_>>()[..] else {
+        panic!("three words: {call}");
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/v1/services/{path}"))
+        .body(())
+        .unwrap();
+    let Ok(Operation::Call(target)) = Operation::of(&request.into_parts().0) else {
+        panic!("{call} is no call");
+    };
+    let admitted = fixture::admitted(&directory, consumer);
+    let method: Method = method.parse().unwrap();
+    let today = day.parse().unwrap();
+    let decided = authorise_call(admitted, target, &method, &directory, today);
+    let decided = decided.map(|permitted| {
+        let grant = &directory.service_grants()[permitted.grant()];
+        (
+            grant.id.clone(),
+            grant.paths[permitted.pattern()].to_string(),
+        )
+    });
+    let expected = expected
+        .map(|(grant, path)| (grant.to_owned(), path.to_owned()))
+        .ok_or(Refusal::NothingGranted);
+    assert_eq!(decided, expected, "{call}");
+}
+
+#[test]
+fn a_call_needs_a_grant_in_force_of_its_method_and_path() {
+    let day = "2026-11-24";
+    let people = "dukcapil/population/people";
+    check(
+        &format!("bapenda POST {people}/1/status"),
+        day,
+        Some(("S-001", "/people/*/status")),
+    );
+    check(
+        &format!("bapenda GET {people}/1"),
+        day,
+        Some(("S-002", "/people/**")),
+    );
+    check(&format!("bapenda HEAD {people}/1"), day, None);
+    check(&format!("bapenda POST {people}/1"), day, None);
+    check(&format!("bapenda GET {people}/1"), "2027-01-01", None);
+    check(&format!("bapenda GET {people}/1"), "2025-12-31", None);
+    check(&format!("dinsos GET {people}/1"), day, None);
+    check(
+        &format!("dinsos DELETE {people}/1"),
+        day,
+        Some(("S-004", "/people/*")),
+    );
+    check("bapenda GET dukcapil/photos/x", day, None);
+    check("bapenda GET dukcapil/nothing/x", day, None);
+    check("bapenda GET nobody/population/people/1", day, None);
+}
+
+#[test]
+fn what_does_not_fit_is_found() {
+    let mut parts = with_calls(town::parts());
+    parts.services.push(service("dukcapil", "photos"));
+    parts
+        .service_grants
+        .push(service_grant(1, "nobody absent GET /"));
+    parts.service_grants[4].valid_to = "2020-01-01".parse().unwrap();
+    let wrong = Directory::new(parts).unwrap_err();
+    let keys: Vec<&str> = wrong.iter().map(|it| it.key).collect();
+    assert_eq!(
+        keys,
+        ["service", "grant_id", "consumer", "valid_to", "service"]
+    );
+}

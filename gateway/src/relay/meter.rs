@@ -1,0 +1,90 @@
+//! Meter: what went by of a body: how much, its hash, and how it ended.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use bytes::Bytes;
+
+use crate::audit::{BodySum, hex};
+
+/// Measures a body that another task may be sending.
+#[derive(Default)]
+pub(super) struct Meter(Mutex<Tally>);
+
+/// What went by so far.
+pub(super) struct Tally {
+    bytes: u64,
+    hash: Context,
+    fault: Fault,
+    whole: bool,
+}
+
+/// Why a body didn't come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Fault {
+    /// It did, or hasn't yet.
+    #[default]
+    None,
+    /// It broke off.
+    Broken,
+    /// It stood still for too long.
+    Stalled,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            bytes: 0,
+            hash: Context::new(&SHA256),
+            fault: Fault::None,
+            whole: false,
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn data(&mut self, data: &Bytes) {
+        self.bytes += data.len() as u64;
+        self.hash.update(data);
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(super) fn whole(&mut self) {
+        self.whole = true;
+    }
+
+    /// Bytes so far; the hash only of a whole body.
+    pub(super) fn sum(&self) -> BodySum {
+        BodySum {
+            bytes: self.bytes,
+            sha256: self.whole.then(|| hex(self.hash.clone().finish().as_ref())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter").finish_non_exhaustive()
+    }
+}
+
+impl Meter {
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fail(&self, fault: Fault) {
+        self.tally().fault = fault;
+    }
+
+    pub(super) fn fault(&self) -> Fault {
+        self.tally().fault
+    }
+
+    pub(super) fn sum(&self) -> BodySum {
+        self.tally().sum()
+    }
+}
