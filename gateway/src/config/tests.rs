@@ -441,17 +441,12 @@ fn what_is_wrong_in_a_service_is_found() {
     wrong(
         "\"POST\"]",
         "\"CONNECT\"]",
-        ("methods =",
-            "service_grants[0].methods", "isn't a method"),
+        ("methods =", "service_grants[0].methods", "isn't a method"),
     );
     wrong(
         "\"/open/**\"]",
         "\"/open/../x\"]",
-        (
-            "paths =",
-            "service_grants[0].paths",
-            "isn't a path pattern",
-        ),
+        ("paths =", "service_grants[0].paths", "isn't a path pattern"),
     );
     wrong(
         "service = \"population\"\nmethods",
@@ -470,8 +465,11 @@ fn what_is_wrong_in_a_service_is_found() {
     wrong(
         "first_byte_timeout = \"5s\"",
         "stall_timeout = \"0s\"",
-        ("stall_timeout",
-            "services[0].stall_timeout", "isn't between"),
+        (
+            "stall_timeout",
+            "services[0].stall_timeout",
+            "isn't between",
+        ),
     );
 }
 
