@@ -19,7 +19,7 @@ use loket_sdk::message::{Purpose, RecordRef, SourceName};
 pub use backend::{Backend, Breaking, Ejection, HealthCheck, Protocol};
 pub use pattern::{InvalidPattern, PathPattern};
 use services::Services;
-pub use services::{Service, ServiceGrant, ServiceGrantIndex, ServiceIndex};
+pub use services::{CALL_METHODS, Service, ServiceGrant, ServiceGrantIndex, ServiceIndex};
 
 use index::{index_grants, index_members, index_sources};
 

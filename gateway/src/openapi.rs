@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use loket_sdk::problem::{Code, MEDIA_TYPE};
 use serde_json::{Map, Value, json};
 
-use crate::request::CALL_METHODS;
+use crate::directory::CALL_METHODS;
 
 /// The document, OpenAPI 3.1, as JSON.
 #[must_use]

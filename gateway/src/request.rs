@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use loket_sdk::message::RecordRef;
 
 use crate::config::Limits;
+use crate::directory::CALL_METHODS;
 use crate::refusal::Refusal;
 
 pub use target::CallTarget;
@@ -32,9 +33,6 @@ pub enum Operation {
     /// A method of [`CALL_METHODS`], `/v1/services/{agency}/{service}/{path}`.
     Call(CallTarget),
 }
-
-/// The methods that a routed call may have.
-pub const CALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
 impl Operation {
     /// By method and path; nothing of the path is used but what is recognised.

@@ -11,8 +11,7 @@ use super::document::{Report, Section};
 use super::explain::nearest;
 use super::file;
 use super::value::duration;
-use crate::directory::{Service, ServiceGrant};
-use crate::request::CALL_METHODS;
+use crate::directory::{CALL_METHODS, Service, ServiceGrant};
 
 const FIRST_BYTE: Duration = Duration::from_secs(10);
 const STALL: Duration = Duration::from_secs(30);

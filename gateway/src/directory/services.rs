@@ -10,6 +10,9 @@ use loket_sdk::message::SourceName;
 
 use super::{Backend, GrantState, Inconsistency, Parts, PathPattern, Place};
 
+/// The methods that a routed call may have.
+pub const CALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+
 /// Position of a service in the snapshot.
 pub type ServiceIndex = usize;
 /// Position of a service grant in the snapshot.

@@ -25,7 +25,7 @@ fn directory() -> Directory {
         "dinsos social_assistance,complaint_handling social-assistance kemensos verify decile,registry",
         |grant| grant.valid_to = "2026-11-24".parse().unwrap(),
     );
-    Directory::new(super::calls::with_calls(parts)).unwrap()
+    Directory::new(calls::with_calls(parts)).unwrap()
 }
 
 /// The words of the text by consumer, purpose, record, agency and field.
