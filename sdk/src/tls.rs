@@ -15,6 +15,7 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ServerConfig};
 
@@ -173,8 +174,9 @@ impl MutualTls {
 
     /// A server that requires and checks the client's certificate.
     ///
-    /// Built afresh each time: a resumed session skips the check of the client's certificate, so
-    /// tickets and session cache must not outlive a change of anchors or lists.
+    /// No session is resumed, in either version: a resumed one skips the check of the client's
+    /// certificate, and would outlive a change of anchors or lists. Nor are tickets made and sent
+    /// that nobody could use.
     ///
     /// # Errors
     /// When anchors or revocation lists are unusable.
@@ -190,6 +192,8 @@ impl MutualTls {
                 self.certified.clone(),
             )));
         config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(config)
     }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyUsagePurpose};
 use rustls::pki_types::ServerName;
+use rustls::{HandshakeKind, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -190,4 +191,57 @@ fn a_verifier_follows_the_clock() {
         });
         assert_eq!(verdicts, good, "in {days} days");
     }
+}
+
+/// A session that is resumed is one whose certificate nobody looks at again.
+#[tokio::test]
+async fn no_session_is_resumed() {
+    let root = Authority::root("Root", anything);
+    let ours = root.leaf(anything).trusting(&[], &[&root], Vec::new());
+    let ours = ours.unwrap();
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let server = Arc::new(ours.server().unwrap());
+        // It keeps what it is given, and asks for it the next time.
+        let client = Arc::new(only(version, &ours));
+        for _ in 0..2 {
+            let met = kind(server.clone(), client.clone()).await.unwrap();
+            assert_eq!(met, Some(HandshakeKind::Full), "{version:?}");
+        }
+    }
+}
+
+fn only(version: &'static SupportedProtocolVersion, tls: &MutualTls) -> ClientConfig {
+    let usual = tls.client().unwrap();
+    let verifier = Strict::of_servers(tls.trust.clone()).unwrap();
+    ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_client_cert_resolver(usual.client_auth_cert_resolver.clone())
+}
+
+/// How the server took up a connection over which the client read something.
+async fn kind(
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+) -> io::Result<Option<HandshakeKind>> {
+    let (near, far) = tokio::io::duplex(1 << 14);
+    let accepting = async {
+        let mut tls = TlsAcceptor::from(server).accept(near).await?;
+        tls.write_all(b"x").await?;
+        tls.flush().await?;
+        // Answered by the client's end.
+        tls.read(&mut [0]).await?;
+        Ok(tls.get_ref().1.handshake_kind())
+    };
+    let connecting = async {
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let mut tls = TlsConnector::from(client).connect(name, far).await?;
+        tls.read_u8().await?;
+        tls.shutdown().await
+    };
+    let (kind, connected): (io::Result<_>, io::Result<()>) = tokio::join!(accepting, connecting);
+    connected?;
+    kind
 }
