@@ -11,7 +11,8 @@ use std::time::Duration;
 use divan::Bencher;
 use http::{Method, Version};
 use loket_gateway::telemetry::{
-    self, Decision, LogFormat, Metrics, RateScope, ServerSpan, Settings, Telemetry,
+    self, Called, Decision, LogFormat, Metrics, Peer, PeerAddress, RateScope, ServerSpan, Settings,
+    Telemetry,
 };
 use loket_sdk::trace::TraceContext;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -19,7 +20,6 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const PURPOSE: &str = "vehicle_tax";
-const AGENCY: &str = "dukcapil";
 const ELAPSED: Duration = Duration::from_millis(23);
 
 fn main() {
@@ -43,10 +43,10 @@ fn server_span_with_a_parent(bencher: Bencher<'_, '_>, mode: &str) {
 fn client_span(bencher: Bencher<'_, '_>, mode: &str) {
     let telemetry = spans(mode);
     let parent = server(&telemetry, None);
+    let address = PeerAddress::new(agency(), "dukcapil.example", 8443);
     bencher.bench(|| {
-        let record = "person-identity/1";
-        let host = "dukcapil.example";
-        let span = telemetry.client_span(parent.handle(), AGENCY, host, 8443, record);
+        let called = Called::Record("person-identity/1");
+        let span = telemetry.client_span(parent.handle(), &address, called);
         let sent = span.trace_context();
         span.finish(Some(200), "found", "complete", None, 0);
         sent
@@ -81,7 +81,8 @@ fn first_card(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn agency_in_flight(bencher: Bencher<'_, '_>) {
-    metric(bencher, |metrics| drop(metrics.agency_in_flight(AGENCY)));
+    let agency = agency();
+    metric(bencher, |metrics| drop(metrics.agency_in_flight(&agency)));
 }
 
 #[divan::bench]
@@ -134,8 +135,12 @@ fn exposition(bencher: Bencher<'_, '_>) {
     server(&telemetry, None).finish(200, None);
     let metrics = telemetry.metrics();
     metrics.lookup_finished(PURPOSE, "complete", ELAPSED);
-    metrics.agency_call(AGENCY, "found", None, ELAPSED);
+    metrics.agency_call(&agency(), "found", None, ELAPSED);
     bencher.bench(|| telemetry.prometheus_text());
+}
+
+fn agency() -> Peer {
+    Peer::new("dukcapil", "siak")
 }
 
 fn metric(bencher: Bencher<'_, '_>, count: impl Fn(&Metrics) + Sync) {
