@@ -232,7 +232,8 @@ async fn kind(
         tls.write_all(b"x").await?;
         tls.flush().await?;
         // Answered by the client's end.
-        tls.read(&mut [0]).await?;
+        let more = tls.read(&mut [0]).await?;
+        assert_eq!(more, 0);
         Ok(tls.get_ref().1.handshake_kind())
     };
     let connecting = async {
