@@ -108,7 +108,8 @@ async fn alone(stack: &Arc<Stack>, settings: Settings, call: &Call) -> Result<An
         called: Called::Record(&record),
         parent: &call.parent,
         deadline: Some(call.deadline),
-        connect: settings.connect,
+        // An attempt's own time is over whatever it was spent on.
+        connect: settings.connect.min(settings.timeout),
         first_byte: settings.timeout,
         hedge: settings.hedge,
     };

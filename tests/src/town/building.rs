@@ -38,6 +38,7 @@ pub struct TownBuilder {
     limits: Limits,
     listener: Listener,
     source: (usize, Duration, usize),
+    single_flight: bool,
     drain: Drain,
     ca: Option<Ca>,
     crl: Option<String>,
@@ -74,6 +75,7 @@ impl TownBuilder {
                 ..Listener::at(LOOPBACK)
             },
             source: (64, Duration::from_secs(10), 1024 * 1024),
+            single_flight: true,
             drain: Drain {
                 delay: Duration::ZERO,
                 grace: Duration::from_secs(10),
@@ -151,6 +153,12 @@ impl TownBuilder {
         self
     }
 
+    /// Each question is asked by itself, also one that is under way already.
+    pub fn each_asked(mut self) -> Self {
+        self.single_flight = false;
+        self
+    }
+
     /// How the gateway stops.
     pub fn drain(mut self, delay: Duration, grace: Duration) -> Self {
         self.drain = Drain { delay, grace };
@@ -213,6 +221,7 @@ impl TownBuilder {
                 endpoints: vec![agency.url().parse().expect("a URL")],
                 max_in_flight: NonZeroUsize::new(in_flight).expect("not zero"),
                 timeout,
+                single_flight: self.single_flight,
                 ..Backend::default()
             },
             max_answer,

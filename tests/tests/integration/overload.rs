@@ -191,6 +191,7 @@ async fn an_old_connection_finishes_what_it_has() {
 async fn one_member_cant_take_all_places() {
     let town = town()
         .member(OTHER, "counter", Vec::new())
+        .each_asked()
         .limits(|limits| limits.max_requests = 16)
         .start()
         .await;

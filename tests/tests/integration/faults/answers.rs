@@ -22,7 +22,7 @@ const FIRST: &[Case] = &[
     ("djp", Lie::Garbage, &["unreachable", "breaker_open"]),
     ("bapenda", Lie::GarbageBody, &["not_json"]),
     ("samsat", Lie::Drip, TOO_LATE),
-    ("bpn", Lie::Flood, &["too_large"]),
+    ("bpn", Lie::Flood, &["too_large", "breaker_open"]),
     ("bkpm", Lie::None, &["complete"]),
 ];
 
@@ -87,7 +87,7 @@ async fn sources_take_connections_and_nothing_comes_of_it() {
     land.cut();
     taxes.cut();
     let during = load.some(60).await;
-    let reasons = ["no_answer_yet", "breaker_open", "unreachable"];
+    let reasons = ["unreachable", "breaker_open", "no_answer_yet"];
     only("no handshake", &during, silent, &reasons);
     let reasons = ["unreachable", "breaker_open"];
     only("no HTTP/2", &during, babbling, &reasons);
