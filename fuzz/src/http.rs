@@ -84,7 +84,7 @@ async fn serve(stream: tokio::io::DuplexStream, http2: bool) {
 async fn reply(request: Request<Incoming>) -> Result<::http::Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     let mut body = Unread {
-        body,
+        body: Some(body),
         limits: limits(),
     };
     let outcome = walk(&parts, &mut body).await;

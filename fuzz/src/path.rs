@@ -2,7 +2,7 @@
 
 use ::http::{Method, Request, Uri};
 use libfuzzer_sys::Corpus;
-use loket_gateway::request::Operation;
+use loket_gateway::request::{CallTarget, Operation};
 
 pub(crate) fn run(data: &[u8]) -> Corpus {
     let Some((method, target)) = data.split_first() else {
@@ -26,13 +26,29 @@ pub(crate) fn run(data: &[u8]) -> Corpus {
         Ok(Operation::Catalogue) => "/v1/catalogue".to_owned(),
         Ok(Operation::OpenApi) => "/openapi.json".to_owned(),
         Ok(Operation::Schema(record)) => format!("/v1/schemas/{record}"),
+        Ok(Operation::Call(target)) => {
+            forwarded(target);
+            return Corpus::Keep;
+        }
         Err(refusal) => {
             crate::lookup::refused(refusal);
             return Corpus::Keep;
         }
     };
     assert_eq!(head.uri.path(), written);
-    // Routed calls: their path is parsed into segments in `request.rs`; assert here that the
-    // segments, joined, are the path, and that none is empty, `.`, `..` or holds an encoded slash.
     Corpus::Keep
+}
+
+/// What a source sees of a routed call has one reading: no segment is empty or climbs, and none
+/// holds an encoded slash.
+fn forwarded(target: &CallTarget) {
+    let path = target.path();
+    let rest = path.strip_prefix('/').expect("it begins at the root");
+    for segment in rest.split('/') {
+        assert!(rest.is_empty() || !segment.is_empty(), "{path}");
+        let lower = segment.to_ascii_lowercase();
+        assert!(!matches!(&*lower, "." | ".." | "%2e" | "%2e%2e"), "{path}");
+        assert!(!lower.contains("%2f") && !lower.contains("%5c"), "{path}");
+    }
+    target.path_and_query().expect("it can be forwarded");
 }
