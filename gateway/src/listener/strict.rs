@@ -3,7 +3,7 @@
 //! It stands between TLS and the HTTP parser and lets bytes pass where they are. Where the
 //! [`grammar`] breaks it ends what the peer sent just before the line does, with bytes that no
 //! parser takes, so that the parser refuses in its own turn: after what was asked before, with 400
-//! and a closed connection. Refused besides: a head that is too slow. At the end it waits a little
+//! and a closed connection. Before the size of a chunk it just ends. Refused besides: a head that is too slow. At the end it waits a little
 //! for a peer that still sends, which would otherwise be reset before it has read why.
 
 mod grammar;
@@ -21,8 +21,10 @@ use self::grammar::{Broken, Grammar};
 use super::life::Life;
 use crate::telemetry::Ending;
 
-/// No parser takes a NUL in a head, a chunk's size or a trailer; the line ends make it look at once.
+/// No parser takes a NUL in a head or a trailer; the line ends make it look at once.
 const POISON: &[u8] = b"\0\r\n\r\n";
+/// In a chunk's extension a parser may take anything up to the line's end, so there must be none.
+const END: &[u8] = b"";
 /// How long, and for how much, an ended connection is still listened to.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 256 * 1024;
@@ -65,7 +67,8 @@ impl<S> Strict<S> {
     fn pass(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
         if let Err(Broken(good)) = self.grammar.check(&buf.filled()[before..]) {
             self.life.ends(Ending::Malformed);
-            self.poison = Some(POISON);
+            let in_size = self.grammar.is_in_chunk_size();
+            self.poison = Some(if in_size { END } else { POISON });
             buf.set_filled(before + good);
             self.give_poison(buf);
         }

@@ -76,6 +76,11 @@ impl Grammar {
         self.is_in_head() || !matches!(self.state, State::Start { .. })
     }
 
+    /// Whether the size of a chunk, or its extension, has begun or is next.
+    pub(super) fn is_in_chunk_size(&self) -> bool {
+        self.state == State::ChunkSize
+    }
+
     /// Takes the next bytes. After an error the rest of the connection has no meaning.
     pub(super) fn check(&mut self, bytes: &[u8]) -> Result<(), Broken> {
         let mut at = 0;

@@ -129,6 +129,10 @@ fn a_broken_body_is_told_to_its_reader() {
     let post = "POST /first HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
     for body in [
         "3 \r\nabc\r\n0\r\n\r\n",
+        "3\r\nabc\r\n0;x\n",
+        "3\r\nabc\r\n0;x\n\r\n",
+        "3\r\nabc\r\n0;\x01\r\n\r\n",
+        "3;x\nabc\r\n0\r\n\r\n",
         "3\r\nabc\r\n0\r\nx: y\n\r\n",
         "3\r\nabc\r\n0\r\ncontent-length: 3\r\n\r\n",
         "3\r\nabc\r\n0\r\nhost : a\r\n\r\n",
