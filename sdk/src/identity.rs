@@ -15,7 +15,7 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, GeneralName, X509
 
 use crate::ids::{MemberId, SystemId};
 
-pub(crate) use standing::{ListHead, Standing};
+pub(crate) use standing::{ListHead, Revoked, Standing};
 
 /// Why a certificate names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -12,6 +12,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
@@ -197,7 +198,8 @@ impl MutualTls {
         Ok(config)
     }
 
-    /// A client that shows its certificate and checks the server's chain, name and revocation.
+    /// A client that shows its certificate and checks the server's chain, name and revocation, each
+    /// time: no session is resumed, as that skips the check.
     ///
     /// # Errors
     /// When anchors or revocation lists are unusable.
@@ -215,6 +217,7 @@ impl MutualTls {
                 self.certified.clone(),
             )));
         config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
+        config.resumption = Resumption::disabled();
         Ok(config)
     }
 }

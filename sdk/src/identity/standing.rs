@@ -2,6 +2,8 @@
 //!
 //! Read here and judged in `tls`. What can't be read allows nothing.
 
+use std::collections::{HashMap, HashSet};
+
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
@@ -22,6 +24,8 @@ pub(crate) struct Standing {
     name: Vec<u8>,
     key: Option<Vec<u8>>,
     usage: Option<Usage>,
+    /// Who issued it, and under which serial number.
+    issued: (Vec<u8>, Vec<u8>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,10 @@ impl Standing {
             not_after: certificate.validity().not_after.timestamp(),
             name: certificate.subject().as_raw().to_owned(),
             key: subject_key(&certificate),
+            issued: (
+                certificate.issuer().as_raw().to_owned(),
+                certificate.raw_serial().to_owned(),
+            ),
             usage: usage.map(|usage| Usage {
                 signs: usage.value.digital_signature(),
                 certifies: usage.value.key_cert_sign(),
@@ -83,6 +91,23 @@ impl Standing {
     }
 }
 
+/// The serial numbers that any of an authority's lists names, by the authority's name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Revoked(HashMap<Vec<u8>, HashSet<Vec<u8>>>);
+
+impl Revoked {
+    pub(crate) fn add(&mut self, list: ListHead) {
+        let serials = self.0.entry(list.name).or_default();
+        serials.extend(list.serials);
+    }
+
+    pub(crate) fn names(&self, certificate: &Standing) -> bool {
+        let (issuer, serial) = &certificate.issued;
+        let serials = self.0.get(issuer);
+        serials.is_some_and(|serials| serials.contains(serial))
+    }
+}
+
 fn subject_key(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
     extensions(certificate.extensions()).find_map(|extension| match extension {
         ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_owned()),
@@ -103,6 +128,8 @@ pub(crate) struct ListHead {
     scope: Option<Vec<u8>>,
     number: Option<Vec<u8>>,
     this_update: i64,
+    /// What it revokes.
+    serials: Vec<Vec<u8>>,
 }
 
 impl ListHead {
@@ -136,6 +163,10 @@ impl ListHead {
             scope,
             number: list.crl_number().map(|number| number.to_bytes_be()),
             this_update: list.last_update().timestamp(),
+            serials: list
+                .iter_revoked_certificates()
+                .map(|revoked| revoked.raw_serial().to_owned())
+                .collect(),
         })
     }
 
@@ -149,21 +180,22 @@ impl ListHead {
         candidate.is_ca && candidate.name == self.name && same_key
     }
 
-    /// Whether both speak of the same certificates, so that only the newer one counts.
-    pub(crate) fn replaces_or_is_replaced_by(&self, other: &Self) -> bool {
-        self.name == other.name && self.key == other.key && self.scope == other.scope
+    /// Whether it stands for the other one now: it speaks of the same certificates and was made
+    /// later. Its number is higher (RFC 5280 section 5.2.3) and it is no older; an authority that
+    /// began to count anew has made both count.
+    pub(crate) fn replaces(&self, other: &Self) -> bool {
+        let same = self.name == other.name && self.key == other.key && self.scope == other.scope;
+        same && self.this_update >= other.this_update
+            && match (&self.number, &other.number) {
+                // Without leading zeros, the longer number is the larger one.
+                (Some(ours), Some(theirs)) => (ours.len(), ours) >= (theirs.len(), theirs),
+                _ => true,
+            }
     }
 
-    /// Whether it was made after the other: its number is higher (RFC 5280 section 5.2.3), or it
-    /// is younger where one has no number.
-    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
-        match (&self.number, &other.number) {
-            // Without leading zeros, the longer number is the larger one.
-            (Some(ours), Some(theirs)) if ours != theirs => {
-                (ours.len(), ours) > (theirs.len(), theirs)
-            }
-            _ => self.this_update > other.this_update,
-        }
+    /// When it was made, in seconds since the Unix epoch.
+    pub(crate) fn this_update(&self) -> i64 {
+        self.this_update
     }
 }
 

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, TrustAncho
 use rustls::{CertRevocationListError, CertificateError, RootCertStore};
 
 use super::TlsError;
-use crate::identity::{ListHead, Standing};
+use crate::identity::{ListHead, Revoked, Standing};
 
 /// What is wrong with a trust anchor. `Display` ends with the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,7 @@ pub(super) struct Trust {
     /// Of each root, in the same order.
     standings: Vec<Standing>,
     lists: Vec<CertificateRevocationListDer<'static>>,
+    revoked: Revoked,
     next_update: Option<i64>,
 }
 
@@ -105,16 +106,29 @@ impl Trust {
         for (head, _) in &lists {
             issued(head, &issuers)?;
         }
+        let next_update = lists.iter().filter_map(|(head, _)| head.next_update).min();
+        let mut revoked = Revoked::default();
+        let lists = lists.into_iter().map(|(head, list)| {
+            revoked.add(head);
+            list
+        });
+        let lists = lists.collect();
         Ok(Self {
             roots,
             standings,
-            next_update: lists.iter().filter_map(|(head, _)| head.next_update).min(),
-            lists: lists.into_iter().map(|(_, list)| list).collect(),
+            next_update,
+            lists,
+            revoked,
         })
     }
 
     pub(super) fn lists(&self) -> &[CertificateRevocationListDer<'static>] {
         &self.lists
+    }
+
+    /// Whether any list in use revokes the certificate. webpki asks only the first that fits.
+    pub(super) fn revokes(&self, certificate: &Standing) -> bool {
+        self.revoked.names(certificate)
     }
 
     pub(super) fn next_update(&self) -> Option<i64> {
@@ -176,7 +190,8 @@ fn at_fault(anchor: &Standing, fault: AnchorFault) -> TlsError {
 
 type List = (ListHead, CertificateRevocationListDer<'static>);
 
-/// Of the lists that speak of the same certificates only the newest: webpki takes the first.
+/// Without the lists that another one replaces; the youngest first, as webpki asks the first that
+/// fits whether it is still in force.
 fn newest(lists: Vec<CertificateRevocationListDer<'static>>) -> Result<Vec<List>, TlsError> {
     let mut kept: Vec<List> = Vec::with_capacity(lists.len());
     for list in lists {
@@ -186,15 +201,13 @@ fn newest(lists: Vec<CertificateRevocationListDer<'static>>) -> Result<Vec<List>
                 CertRevocationListError::ParseError.into(),
             )
         })?;
-        match kept
-            .iter_mut()
-            .find(|(other, _)| other.replaces_or_is_replaced_by(&head))
-        {
-            Some(older) if head.is_newer_than(&older.0) => *older = (head, list),
-            Some(_) => {}
-            None => kept.push((head, list)),
+        if kept.iter().any(|(other, _)| other.replaces(&head)) {
+            continue;
         }
+        kept.retain(|(other, _)| !head.replaces(other));
+        kept.push((head, list));
     }
+    kept.sort_by_key(|(head, _)| std::cmp::Reverse(head.this_update()));
     Ok(kept)
 }
 

@@ -3,7 +3,8 @@
 //! webpki builds the path, checks signatures, validity, names, purpose and revocation, and is asked
 //! first. It doesn't look at key usage, and an anchor never ends for it. So: no path goes through a
 //! certificate that may not sign certificates or ends at an anchor that isn't valid now, and the
-//! peer's own certificate is one that may sign a handshake and issues none.
+//! peer's own certificate is one that may sign a handshake and issues none. It also asks only one of
+//! several lists; here what any of them revokes is revoked.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -142,6 +143,10 @@ impl<V: ?Sized> Strict<V> {
             }
         })?;
         let leaf = Standing::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
+        let mut shown = issuers.iter().flat_map(Standing::from_der);
+        if self.trust.revokes(&leaf) || shown.any(|issuer| self.trust.revokes(&issuer)) {
+            return Err(CertificateError::Revoked.into());
+        }
         if leaf.is_ca || leaf.claims_to_certify() {
             return Err(ChainFault::LeafIsAuthority.into());
         }

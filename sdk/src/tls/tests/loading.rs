@@ -1,8 +1,11 @@
 //! What can't be relied on is refused when it is loaded.
 
-use rcgen::{CertificateParams, IsCa, KeyUsagePurpose};
+use rcgen::{
+    CertificateParams, CrlDistributionPoint, CrlIssuingDistributionPoint, CrlScope, IsCa,
+    KeyUsagePurpose,
+};
 
-use super::pki::{Authority, DAY, moment};
+use super::pki::{Authority, DAY, Own, moment};
 use super::*;
 
 fn anything(_: &mut CertificateParams) {}
@@ -146,7 +149,7 @@ fn the_newest_list_of_an_issuer_counts() {
     let root = Authority::root("Root", anything);
     let ours = root.leaf(anything);
     let peer = root.leaf(|params| params.serial_number = Some(7_u64.into()));
-    let newer_by_number = [root.list(255, 60, &[]), root.list(256, 3_600, &[7])];
+    let newer_by_number = [root.list(255, 3_600, &[]), root.list(256, 60, &[7])];
     let newer_by_time = [root.list(5, 3_600, &[]), root.list(5, 60, &[7])];
     for [older, newer] in [newer_by_number, newer_by_time] {
         let both = [
@@ -163,4 +166,69 @@ fn the_newest_list_of_an_issuer_counts() {
             assert_eq!(tls.next_update(), crate::identity::next_update(&newer));
         }
     }
+}
+
+/// webpki asks one list of those that fit and heeds no other. A revocation counts in whichever list
+/// it stands: those that speak of other certificates, and one whose number and date disagree with
+/// another's, replace none.
+#[test]
+fn a_revocation_counts_in_whichever_list_it_stands() {
+    let root = Authority::root("Root", anything);
+    let ours = root.leaf(anything);
+    let peer = root.leaf(|params| params.serial_number = Some(7_u64.into()));
+    let innocent = root.leaf(|params| params.serial_number = Some(8_u64.into()));
+    let part = |uri: &str, scope| {
+        Some(CrlIssuingDistributionPoint {
+            distribution_point: CrlDistributionPoint {
+                uris: vec![uri.to_owned()],
+            },
+            scope,
+        })
+    };
+    let whole = || root.list(1, 3_600, &[]);
+    let users = part("http://lists.example/u", Some(CrlScope::UserCertsOnly));
+    let (one, two) = (
+        part("http://lists.example/1", None),
+        part("http://lists.example/2", None),
+    );
+    for pair in [
+        [whole(), root.list_of(users, 2, 60, &[7])],
+        [
+            root.list_of(one, 1, 60, &[]),
+            root.list_of(two, 1, 60, &[7]),
+        ],
+        // The authority was built anew, and began to count anew.
+        [root.list(500, 3_600, &[]), root.list(3, 60, &[7])],
+    ] {
+        let [a, b] = pair;
+        for lists in [vec![a.clone(), b.clone()], vec![b, a]] {
+            let tls = ours.trusting(&[], &[&root], lists).unwrap();
+            let verifier = tls.client_verifier().unwrap();
+            let verdict =
+                |of: &Own| verifier.verify(std::slice::from_ref(&of.certificate), UnixTime::now());
+            assert_eq!(verdict(&peer), Err(PeerFault::Revoked));
+            assert_eq!(verdict(&innocent), Ok(()));
+        }
+    }
+}
+
+/// The same for an issuer between the peer and the anchor.
+#[test]
+fn an_issuer_is_revoked_in_whichever_list_it_stands() {
+    let root = Authority::root("Root", anything);
+    let below = root.below("Below", |params| params.serial_number = Some(7_u64.into()));
+    let peer = below.leaf(anything);
+    let ours = below.leaf(anything);
+    let lists = vec![
+        root.list(500, 3_600, &[]),
+        root.list(3, 60, &[7]),
+        below.list(1, 60, &[]),
+    ];
+    let tls = ours.trusting(&[&below], &[&root], lists).unwrap();
+    let chain = [peer.certificate, below.certificate.clone()];
+    let verdict = tls
+        .client_verifier()
+        .unwrap()
+        .verify(&chain, UnixTime::now());
+    assert_eq!(verdict, Err(PeerFault::Revoked));
 }

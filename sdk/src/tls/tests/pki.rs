@@ -1,9 +1,9 @@
 //! Authorities that do what the certificate of none of them allows.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    RevocationReason, RevokedCertParams, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams,
+    CrlIssuingDistributionPoint, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber,
 };
 use rustls::pki_types::{
     CertificateDer, CertificateRevocationListDer, PrivateKeyDer, PrivatePkcs8KeyDer,
@@ -99,6 +99,17 @@ impl Authority {
         age: i64,
         revoked: &[u64],
     ) -> CertificateRevocationListDer<'static> {
+        self.list_of(None, number, age, revoked)
+    }
+
+    /// A list that speaks of some of the authority's certificates only.
+    pub(super) fn list_of(
+        &self,
+        scope: Option<CrlIssuingDistributionPoint>,
+        number: u64,
+        age: i64,
+        revoked: &[u64],
+    ) -> CertificateRevocationListDer<'static> {
         let revoked_certs = revoked.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: moment(-age),
@@ -109,7 +120,7 @@ impl Authority {
             this_update: moment(-age),
             next_update: moment(7 * DAY - age),
             crl_number: SerialNumber::from(number),
-            issuing_distribution_point: None,
+            issuing_distribution_point: scope,
             revoked_certs: revoked_certs.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
