@@ -27,6 +27,8 @@ use asked::Asked;
 
 /// How long requests that were cut may take to be recorded.
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
+/// How long the disk may take for the last entries.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a gateway can't start.
 #[derive(Debug, thiserror::Error)]
@@ -223,7 +225,13 @@ impl Service {
         listener.serve(told, drain.grace).await;
         // Requests that were cut are recorded as abandoned, so the log closes after them.
         gateway.quiet(QUIET_WITHIN).await;
-        gateway.audit().log().close().await;
+        if !gateway.audit().log().close_within(CLOSED_WITHIN).await {
+            let queued = gateway.audit().log().health().queued;
+            tracing::error!(
+                loket.queued = queued as u64,
+                "the audit log's disk doesn't answer; entries that wait are lost, none of an answer that left"
+            );
+        }
         ended.send_replace(true);
         // Whatever became of the admin listener, the process ends.
         let _ = admin.await;

@@ -289,6 +289,18 @@ impl Log {
         // Nothing is ever sent: the channel closes when the thread has finished.
         while done.changed().await.is_ok() {}
     }
+
+    /// As [`close`](Self::close), and gives up on a disk that doesn't answer within `patience`: who
+    /// waits for what is still queued has been refused. Whether all is written.
+    pub async fn close_within(&self, patience: Duration) -> bool {
+        let closed = tokio::time::timeout(patience, self.close()).await.is_ok();
+        if !closed {
+            let mut thread = self.handle.thread.lock();
+            // Nobody is to wait for the thread when the last handle goes.
+            drop(thread.as_mut().map_or(None, |thread| thread.take()));
+        }
+        closed
+    }
 }
 
 impl Drop for Handle {

@@ -278,3 +278,29 @@ async fn entries_of_callers_that_left_outlive_a_failing_disk() {
     assert_eq!(cases(dir.path()), numbered(1..=2));
     assert_eq!(log.health().queued, 0);
 }
+
+/// A stop mustn't wait for a disk that may never answer, nor may whoever drops the log last.
+#[tokio::test]
+async fn a_disk_that_hangs_doesnt_hold_up_a_stop() {
+    let (dir, disk) = (dir(), Faulty::default());
+    let log = disk.open(dir.path(), Options::default());
+    let (reached, syncs) = mpsc::channel();
+    disk.set(|faults| faults.reached = Some(reached));
+    let (holding, hold) = mpsc::channel::<()>();
+    let (held, hangs) = mpsc::channel();
+    let gate = disk.clone();
+    let hanging = std::thread::spawn(move || {
+        let _held = gate.gate.lock().unwrap();
+        held.send(()).unwrap();
+        hold.recv().unwrap();
+    });
+    hangs.recv().unwrap();
+    let first = log.record(&entry(1));
+    syncs.recv().unwrap();
+    assert!(!log.close_within(Duration::from_millis(20)).await);
+    drop(log);
+    holding.send(()).unwrap();
+    hanging.join().unwrap();
+    first.await.unwrap();
+    assert_eq!(cases(dir.path()), numbered(1..=1));
+}
