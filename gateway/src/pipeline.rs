@@ -225,8 +225,8 @@ async fn handle(
     };
     if outcome.is_err() && is_clear && !expects {
         // Not for all when very many are shed: what waits for the rest of a body costs memory.
-        let room = gateway.shedding.try_acquire();
-        if shed.is_none() || room.is_ok() {
+        let room = shed.is_some().then(|| gateway.shedding.try_acquire());
+        if !matches!(room, Some(Err(_))) {
             body.drain().await;
         }
     }
