@@ -119,7 +119,7 @@ impl Files {
     pub(crate) fn configure(&self, setting: &Setting<'_>) -> anyhow::Result<PathBuf> {
         let Setting { name, listen, .. } = setting;
         let mut text = format!(
-            "[listener]\naddress = \"{listen}\"\nmax_connections = 16384\nheader_timeout = \"60s\"\n\n[audit]\n\
+            "[listener]\naddress = \"{listen}\"\nmax_connections = 16384\nmax_handshakes_per_address = 256\nheader_timeout = \"60s\"\n\n[audit]\n\
              directory = \"{name}.audit\"\nsubject_key_file = \"subject.key\"\n{CONFIGURATION}"
         );
         for (agency, address) in AGENCIES.iter().zip(setting.sources) {

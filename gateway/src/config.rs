@@ -80,6 +80,8 @@ pub struct Listener {
     pub max_connections_per_address: usize,
     /// TLS handshakes at once; as many more may wait.
     pub max_handshakes: usize,
+    /// TLS handshakes of one address, under way or waiting.
+    pub max_handshakes_per_address: usize,
     /// HTTP/2 requests at once on one connection.
     pub max_streams: u32,
     /// How long a TLS handshake may take, the wait for its turn included.
@@ -106,6 +108,7 @@ impl Listener {
             max_connections_per_member: 256,
             max_connections_per_address: 512,
             max_handshakes: 256,
+            max_handshakes_per_address: 64,
             max_streams: 128,
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),

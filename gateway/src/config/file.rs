@@ -31,6 +31,7 @@ pub(crate) struct Listener {
     pub(crate) max_connections_per_member: Option<usize>,
     pub(crate) max_connections_per_address: Option<usize>,
     pub(crate) max_handshakes: Option<usize>,
+    pub(crate) max_handshakes_per_address: Option<usize>,
     pub(crate) max_streams: Option<u32>,
     pub(crate) handshake_timeout: Option<String>,
     pub(crate) header_timeout: Option<String>,

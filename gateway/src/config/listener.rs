@@ -9,6 +9,8 @@ use super::{Listener, file};
 /// A share of all connections follows from how many there may be, unless it is set.
 const MEMBERS_SHARE: usize = 4;
 const ADDRESSES_SHARE: usize = 2;
+/// And of all handshakes.
+const KNOCKERS_SHARE: usize = 4;
 const MOST: usize = 1 << 20;
 
 pub(super) fn read(section: &Section<file::Listener>, out: &mut Report) -> Listener {
@@ -39,6 +41,12 @@ pub(super) fn read(section: &Section<file::Listener>, out: &mut Report) -> Liste
         default.max_handshakes,
         1,
     );
+    let max_handshakes_per_address = count(
+        "max_handshakes_per_address",
+        raw.max_handshakes_per_address,
+        max_handshakes.div_ceil(KNOCKERS_SHARE),
+        1,
+    );
     let max_header_bytes = count(
         "max_header_bytes",
         raw.max_header_bytes,
@@ -53,6 +61,7 @@ pub(super) fn read(section: &Section<file::Listener>, out: &mut Report) -> Liste
         max_connections_per_member,
         max_connections_per_address,
         max_handshakes,
+        max_handshakes_per_address,
         max_header_bytes,
         handshake_timeout: time(
             "handshake_timeout",

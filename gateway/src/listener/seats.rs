@@ -23,13 +23,15 @@ pub(super) struct Seats {
     /// One for each handshake under way.
     handshakes: Arc<Semaphore>,
     addresses: Arc<Tally<IpAddr>>,
+    /// Of those in the anteroom: nobody who just knocks takes it from all others.
+    visitors: Arc<Tally<IpAddr>>,
     members: Arc<Tally<Option<MemberId>>>,
 }
 
 /// A connection that was let in as far as the handshake.
 pub(super) struct Visitor {
     pub(super) address: Counted<IpAddr>,
-    anteroom: OwnedSemaphorePermit,
+    anteroom: (OwnedSemaphorePermit, Counted<IpAddr>),
 }
 
 /// A connection that was let in.
@@ -47,6 +49,7 @@ impl Seats {
             anteroom: Arc::new(Semaphore::new(settings.max_handshakes.saturating_mul(2))),
             handshakes: Arc::new(Semaphore::new(settings.max_handshakes)),
             addresses: Tally::new(settings.max_connections_per_address),
+            visitors: Tally::new(settings.max_handshakes_per_address),
             members: Tally::new(settings.max_connections_per_member),
         }
     }
@@ -58,10 +61,12 @@ impl Seats {
         }
         let anteroom = self.anteroom.clone().try_acquire_owned();
         let anteroom = anteroom.map_err(|_| Refused::Handshakes)?;
-        let address = self.addresses.count(network(address.ip()));
+        let network = network(address.ip());
+        let visitor = self.visitors.count(network).ok_or(Refused::Address)?;
+        let address = self.addresses.count(network).ok_or(Refused::Address)?;
         Ok(Visitor {
-            address: address.ok_or(Refused::Address)?,
-            anteroom,
+            address,
+            anteroom: (anteroom, visitor),
         })
     }
 

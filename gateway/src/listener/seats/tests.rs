@@ -84,3 +84,22 @@ async fn handshakes_take_turns() {
     let _seat = seats.sit(first, None).unwrap();
     assert!(seats.visit(at("10.0.0.3")).is_ok());
 }
+
+/// One that knocks and says nothing leaves others room to come in, and those who are in aren't
+/// counted with it.
+#[test]
+fn one_address_cant_fill_the_anteroom() {
+    let seats = seats(|settings| {
+        settings.max_handshakes = 2;
+        settings.max_handshakes_per_address = 2;
+    });
+    let visit = |address: &str| seats.visit(at(address));
+    let _inside = come(&seats, "10.0.0.1", "bpn").unwrap();
+    let first = visit("10.0.0.1").unwrap();
+    let _second = visit("10.0.0.1").unwrap();
+    refused(visit("10.0.0.1"), Refused::Address);
+    let other = come(&seats, "10.0.0.2", "bapenda");
+    assert!(other.is_ok());
+    drop(first);
+    assert!(visit("10.0.0.1").is_ok());
+}
