@@ -119,7 +119,7 @@ impl Files {
     pub(crate) fn configure(&self, setting: &Setting<'_>) -> anyhow::Result<PathBuf> {
         let Setting { name, listen, .. } = setting;
         let mut text = format!(
-            "[listener]\naddress = \"{listen}\"\nmax_connections = 16384\nmax_handshakes_per_address = 256\nheader_timeout = \"60s\"\n\n[audit]\n\
+            "[listener]\naddress = \"{listen}\"\nmax_connections = 16384\nmax_connections_per_member = 16384\nmax_connections_per_address = 16384\nmax_handshakes_per_address = 256\nheader_timeout = \"60s\"\n\n[audit]\n\
              directory = \"{name}.audit\"\nsubject_key_file = \"subject.key\"\n{CONFIGURATION}"
         );
         for (agency, address) in AGENCIES.iter().zip(setting.sources) {
@@ -179,6 +179,7 @@ system = "{system}"
 records = ["{record}"]
 url = "https://localhost:{port}"
 max_in_flight = 1024
+single_flight = false
 
 [[grants]]
 grant_id = "{id}-read"

@@ -89,7 +89,7 @@ async fn lookups(world: &World, scenario: Scenario, peer: Peer) -> anyhow::Resul
 }
 
 async fn calls(world: &World, scenario: Scenario, peer: Peer) -> anyhow::Result<Figures> {
-    let call = Call::new(peer, scenario.method());
+    let call = Call::new(scenario.method());
     let mut running = world.start(peer, world.calls())?;
     let first = Calls {
         connections: running.fresh(&world.files)?,
@@ -157,7 +157,7 @@ async fn loops(
 }
 
 async fn idle(world: &World, scenario: Scenario, peer: Peer) -> anyhow::Result<Figures> {
-    let call = Call::new(peer, scenario.method());
+    let call = Call::new(scenario.method());
     let mut running = world.start(peer, world.calls())?;
     let first = Calls {
         connections: running.fresh(&world.files)?,
@@ -210,7 +210,7 @@ async fn starts(world: &World, peer: Peer) -> anyhow::Result<Figures> {
         let mut running = world.start(peer, world.calls())?;
         let first = Calls {
             connections: running.fresh(&world.files)?,
-            call: Call::new(peer, Scenario::Start.method()),
+            call: Call::new(Scenario::Start.method()),
         };
         took.push(running.answered(&first).await?);
         rest = running.process.usage()?.resident_kib;

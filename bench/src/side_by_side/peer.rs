@@ -16,9 +16,6 @@ use crate::drive::{Ask, Refused};
 use crate::process::{Process, tail};
 use crate::town::{self, Files, GATEWAY};
 
-/// Whether the gateway can be called, `/v1/services/...`, not only asked.
-pub(crate) const GATEWAY_TAKES_CALLS: bool = false;
-
 /// Connections that the bare fan-out has to each agency: as many as there are callers' lookups.
 const FAN_OUT_CONNECTIONS: usize = 32;
 /// A process that hasn't answered by then won't.
@@ -199,7 +196,7 @@ impl Running {
 /// The gateway's configuration: the one that `loket-load` uses, with the service that is called.
 fn gateway(setting: &Setting<'_>, stem: &str) -> anyhow::Result<PathBuf> {
     let (sources, service) = match setting.work {
-        Work::Calls(back_end) => (&[][..], GATEWAY_TAKES_CALLS.then_some(back_end)),
+        Work::Calls(back_end) => (&[][..], Some(back_end)),
         Work::Lookups(sources) => (sources, None),
     };
     setting.files.configure(&town::Setting {

@@ -10,7 +10,7 @@ use anyhow::ensure;
 use http::Method;
 
 use super::World;
-use super::peer::{GATEWAY_TAKES_CALLS, Peer, Running, Work};
+use super::peer::{Peer, Running, Work};
 use super::scenario::{Call, Calls};
 use crate::connections::Connections;
 use crate::drive::Ask;
@@ -32,7 +32,7 @@ pub(crate) async fn check(world: &World, peer: Peer) -> anyhow::Result<()> {
         let connections = Connections::fresh(running.address, tls);
         connections.map(|connections| Calls {
             connections,
-            call: Call::new(peer, Method::GET),
+            call: Call::new(Method::GET),
         })
     };
     let counter = calls(&files.counter_tls()?, &running)?;
@@ -52,9 +52,6 @@ pub(crate) async fn check(world: &World, peer: Peer) -> anyhow::Result<()> {
         names_the_caller(trail).await?;
     }
     drop(running);
-    if peer == Peer::Gateway && !GATEWAY_TAKES_CALLS {
-        return Ok(());
-    }
     // It listens before it is asked, and then it must not have believed the back end.
     let mut running = world.start(peer, Work::Calls(world.impostor))?;
     let counter = calls(&files.counter_tls()?, &running)?;

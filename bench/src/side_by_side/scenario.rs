@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serde::Serialize;
 
-use super::peer::{GATEWAY_TAKES_CALLS, Peer};
+use super::peer::Peer;
 use crate::connections::Connections;
 use crate::drive::{Ask, Refused};
 use crate::plan::Protocol;
@@ -62,15 +62,7 @@ impl Scenario {
 
     /// Whether a peer can do it.
     pub(crate) fn suits(self, peer: Peer) -> bool {
-        let calls = matches!(
-            self,
-            Self::GetH1 | Self::GetH2 | Self::PostH1 | Self::PostH2
-        );
-        match peer {
-            Peer::HaProxy => self != Self::Lookup,
-            Peer::Gateway => GATEWAY_TAKES_CALLS || !calls,
-            Peer::Nginx | Peer::Floor => true,
-        }
+        peer != Peer::HaProxy || self != Self::Lookup
     }
 
     /// Requests a second in the open loop: what the slowest peer does with ease on two cores.
@@ -99,33 +91,24 @@ impl Scenario {
     }
 }
 
+/// What is called.
+const PATH: &str = "/v1/services/dukcapil/population/people/1";
+
 /// A call to an agency's service.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     method: Method,
-    path: &'static str,
     body: Bytes,
-    /// How long its answer must be.
-    answer: Option<usize>,
 }
 
 impl Call {
     /// The same for all peers.
-    pub(crate) fn new(peer: Peer, method: Method) -> Self {
-        let (path, answer) = match peer {
-            Peer::Gateway if !GATEWAY_TAKES_CALLS => ("/v1/catalogue", None),
-            _ => ("/v1/services/dukcapil/population/people/1", Some(ANSWER)),
-        };
+    pub(crate) fn new(method: Method) -> Self {
         let body = match method {
             Method::POST => format!(r#"{{"name":"{}"}}"#, "n".repeat(BODY - 11)).into(),
             _ => Bytes::new(),
         };
-        Self {
-            method,
-            path,
-            body,
-            answer,
-        }
+        Self { method, body }
     }
 
     /// As it is sent, with a trace of its own.
@@ -137,7 +120,7 @@ impl Call {
         let trace = TRACES.fetch_add(1, Ordering::Relaxed);
         let mut request = Request::builder()
             .method(&self.method)
-            .uri(format!("https://localhost{}", self.path))
+            .uri(format!("https://localhost{PATH}"))
             .header(header::ACCEPT, "application/json")
             .header("traceparent", format!("00-{trace:032x}-{trace:016x}-01"));
         if !self.body.is_empty() {
@@ -156,7 +139,7 @@ impl Call {
         if status != StatusCode::OK {
             return Err(Refused(format!("status_{}", status.as_u16())).into());
         }
-        if self.answer.is_some_and(|answer| answer != body.len()) {
+        if body.len() != ANSWER {
             return Err(Refused("wrong_length".to_owned()).into());
         }
         Ok(())
@@ -183,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_call_is_as_long_as_the_agency_expects() {
-        let call = Call::new(Peer::Nginx, Method::POST);
+        let call = Call::new(Method::POST);
         assert_eq!(call.body.len(), BODY);
         assert!(serde_json::from_slice::<serde_json::Value>(&call.body).is_ok());
     }
