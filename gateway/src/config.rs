@@ -215,6 +215,8 @@ pub struct AuditSettings {
     pub subject_key: Sensitive<Vec<u8>>,
     /// Size at which a segment is closed.
     pub segment_bytes: u64,
+    /// Least time between two commits to the disk.
+    pub commit_interval: Duration,
 }
 
 /// How the gateway stops.

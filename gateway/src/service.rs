@@ -89,6 +89,7 @@ impl Service {
         let mut asked = Asked::today(&config.directory, &config.time_zone, now);
         let options = Options {
             segment_bytes: config.audit.segment_bytes,
+            commit_interval: config.audit.commit_interval,
             replay_from: Some(asked.since),
             ..Options::default()
         };

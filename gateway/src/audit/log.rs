@@ -54,6 +54,9 @@ pub struct Options {
     pub reserve: usize,
     /// Bytes after which the writer stops gathering a batch. 1 MiB.
     pub batch_bytes: usize,
+    /// A batch begins at least so long after the one before did: each costs a `fdatasync`, so that
+    /// what comes in between shares one. Whoever comes when the log is idle doesn't wait. 1 ms.
+    pub commit_interval: Duration,
     /// How often an idle log tries a disk that failed. 1 s.
     pub retry: Duration,
     /// How long the disk may be silent before the log counts as not writable. 2 s.
@@ -69,6 +72,7 @@ impl Default for Options {
             queue: 4096,
             reserve: 1024,
             batch_bytes: 1 << 20,
+            commit_interval: Duration::from_millis(1),
             retry: Duration::from_secs(1),
             stall: Duration::from_secs(2),
             replay_from: None,

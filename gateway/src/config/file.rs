@@ -89,6 +89,7 @@ pub(crate) struct Audit {
     pub(crate) directory: String,
     pub(crate) subject_key_file: String,
     pub(crate) segment_mib: Option<u64>,
+    pub(crate) commit_interval: Option<String>,
 }
 
 /// `[telemetry]`

@@ -249,6 +249,14 @@ fn audit(section: &Section<file::Audit>, base: &Path, out: &mut Report) -> Optio
         directory: directory?,
         subject_key: subject_key?,
         segment_bytes: segment << 20,
+        commit_interval: duration(
+            at,
+            "commit_interval",
+            raw.commit_interval.as_deref(),
+            Duration::from_millis(1),
+            Duration::ZERO..=Duration::from_millis(100),
+            out,
+        ),
     })
 }
 

@@ -140,6 +140,7 @@ fn a_small_file_is_enough() {
     assert_eq!(config.time_zone.iana_name(), Some("Asia/Jakarta"));
     assert_eq!(config.audit.subject_key.expose().len(), 33);
     assert_eq!(config.audit.segment_bytes, 64 << 20);
+    assert_eq!(config.audit.commit_interval, Duration::from_millis(1));
     assert_eq!(config.directory.grants().len(), 1);
 }
 

@@ -265,6 +265,7 @@ impl TownBuilder {
                 directory: audit,
                 subject_key: Sensitive::new(AUDIT_KEY.to_vec()),
                 segment_bytes: 64 << 20,
+                commit_interval: Duration::from_millis(1),
             },
             telemetry: telemetry::Settings {
                 service_instance_id: "town".to_owned(),

@@ -71,10 +71,8 @@ impl Members {
             })?;
         }
         // Only raw values bring line breaks, and outside strings, where they mean nothing.
-        for byte in &mut text {
-            if matches!(*byte, b'\n' | b'\r') {
-                *byte = b' ';
-            }
+        while let Some(at) = memchr::memchr2(b'\n', b'\r', &text) {
+            text[at] = b' ';
         }
         text.truncate(text.trim_ascii_end().len());
         let start = text.len() - text.trim_ascii_start().len() + 1;
@@ -94,11 +92,10 @@ impl Members {
 /// reading it: no string in it is one of those names, however deep. Most entries are like that; what
 /// isn't, or could hide a name behind an escape, has to be read.
 fn is_plainly_free(text: &[u8]) -> bool {
-    let Ok(text) = str::from_utf8(text) else {
-        return false;
-    };
-    let names = [r#""entry""#, r#""prev""#, r#""at""#];
-    text.starts_with('{') && !text.contains('\\') && names.iter().all(|name| !text.contains(name))
+    let has = |name: &[u8]| memchr::memmem::find(text, name).is_some();
+    text.starts_with(b"{")
+        && memchr::memchr(b'\\', text).is_none()
+        && !(has(br#""entry""#) || has(br#""prev""#) || has(br#""at""#))
 }
 
 /// An object that has none of the log's own members.

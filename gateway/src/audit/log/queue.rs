@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -82,9 +83,15 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for entries and takes what there is, up to about `bytes`. The batch is empty when
-    /// `patience` ran out, and there is none when the log is closed and drained.
-    pub(super) fn take(&self, bytes: usize, patience: Option<Duration>) -> Option<Vec<Job>> {
+    /// Waits for entries and takes what there is, up to about `bytes`, not before `due` unless they
+    /// are half of what may wait. The batch is empty when `patience` ran out, and there is none when
+    /// the log is closed and drained.
+    pub(super) fn take(
+        &self,
+        bytes: usize,
+        due: Instant,
+        patience: Option<Duration>,
+    ) -> Option<Vec<Job>> {
         let mut state = self.state();
         while state.jobs.is_empty() {
             if state.closed {
@@ -105,6 +112,13 @@ impl Queue {
             }
         }
         state.asleep = false;
+        let early = due.saturating_duration_since(Instant::now());
+        if !early.is_zero() && !state.closed && state.jobs.len() < self.limit / 2 {
+            drop(state);
+            // Nobody wakes the thread meanwhile: that it isn't woken for each entry is the point.
+            thread::sleep(early);
+            state = self.state();
+        }
         let mut room = bytes;
         let fitting = state.jobs.iter().take_while(|job| {
             let fits = room > 0;

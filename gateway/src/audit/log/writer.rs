@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -32,6 +33,7 @@ pub(super) fn run(ready: Ready, options: Options, queue: Arc<Queue>, finished: w
         queue,
         kept: Vec::new(),
         lines: Vec::new(),
+        began: None,
     };
     // The writer is gone, and the log unlocked, before anybody hears that it has finished.
     writer.serve();
@@ -56,6 +58,8 @@ struct Writer {
     /// Entries of failed batches that nobody waits for: they go first when the disk is well.
     kept: Vec<Job>,
     lines: Vec<u8>,
+    /// When the last batch was begun.
+    began: Option<Instant>,
 }
 
 impl Writer {
@@ -77,12 +81,15 @@ impl Writer {
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         // A new segment will be begun when this one has no room.
         let room = if room == 0 { usize::MAX } else { room };
+        let due = self.began.map(|began| began + self.options.commit_interval);
+        let due = due.unwrap_or_else(Instant::now);
         let patience = (!self.queue.writable()).then_some(self.options.retry);
         self.queue
-            .take(room.min(self.options.batch_bytes), patience)
+            .take(room.min(self.options.batch_bytes), due, patience)
     }
 
     fn turn(&mut self, batch: Vec<Job>) {
+        self.began = Some(Instant::now());
         let mut jobs = std::mem::take(&mut self.kept);
         jobs.extend(batch);
         let outcome = if jobs.is_empty() {
