@@ -388,12 +388,14 @@ fn enter(
     }
     let certificate = peer.certificate.as_ref();
     let certificate = certificate.ok_or(Refusal::NotEnrolled(NotEnrolled::Unnamed))?;
-    trail.certificate(identity::describe(certificate));
     let since_epoch = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());
     let moment = UnixTime::since_unix_epoch(since_epoch);
-    snapshot.trust.vet(peer, moment)?;
-    let identified =
-        identity::identify(certificate, headers, &snapshot.directory, now.as_second())?;
+    let vetted = snapshot.trust.vet(peer, moment);
+    let identified = vetted
+        .and_then(|()| {
+            identity::identify(certificate, headers, &snapshot.directory, now.as_second())
+        })
+        .inspect_err(|_| trail.certificate(identity::describe(certificate)))?;
     trail.identified(&identified);
     let admitted = snapshot.admission.admit(identified);
     gateway
