@@ -32,7 +32,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, SpanProcessor};
 
 pub use self::error_type::ErrorType;
-pub use self::logs::{init_logs, subscriber};
+pub use self::logs::{Batches, Flush, in_batches, init_logs, subscriber};
 pub use self::metrics::{
     BreakerState, Decision, Ending, Handshaking, InFlight, Metrics, Open, Peer, PeerAddress,
     RateScope, Refused, Reloaded, Resend, Shed,
@@ -235,6 +235,20 @@ impl Telemetry {
     /// A room that takes time begins; it ends when the span drops.
     pub fn room_span(&self, parent: &SpanHandle, name: &'static str) -> RoomSpan {
         RoomSpan::start(&self.0.recorder, parent, name)
+    }
+
+    /// Counts the log lines that are lost from now on, and those that were.
+    pub fn count_lost_lines(&self, lines: &Batches) {
+        let lines = lines.clone();
+        // The meter keeps what it calls back; the handle does nothing.
+        let _ = self
+            .0
+            .meters
+            .meter(names::NAMESPACE)
+            .u64_observable_counter(names::LOG_DROPPED)
+            .with_description("Log lines that were lost because they weren't read in time.")
+            .with_callback(move |count| count.observe(lines.dropped(), &[]))
+            .build();
     }
 
     /// All metrics in Prometheus' text format 0.0.4; nothing after [`shutdown`](Self::shutdown).

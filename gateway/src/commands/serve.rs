@@ -1,7 +1,9 @@
 //! `loket serve`: the gateway as a service, until SIGTERM or SIGINT. SIGHUP reads what is configured
 //! again.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -44,7 +46,12 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         Err(errors) => return refuse(&errors, out),
     };
     let (settings, reload) = (config.telemetry.clone(), config.reload);
-    telemetry::init_logs(&settings, std::io::stdout).context("logs can't be written")?;
+    let (lines, flush) = stdout()
+        .and_then(telemetry::in_batches)
+        .context("logs can't be written")?;
+    // Ends after the runtime, which is made later: its last lines get out too.
+    let _flush = flush;
+    telemetry::init_logs(&settings, lines.clone()).context("logs can't be written")?;
     // A panic's message can quote a value; where it happened is enough.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -60,6 +67,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     runtime.block_on(async {
         let telemetry = Telemetry::new(&settings, env!("CARGO_PKG_VERSION"))
             .context("telemetry can't start")?;
+        telemetry.count_lost_lines(&lines);
         let mut terminate = signal(SignalKind::terminate())?;
         let hangup = signal(SignalKind::hangup())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -107,6 +115,13 @@ async fn hangups(mut hangup: Signal, reloader: Arc<Reloader>) {
         // What became of it is logged and counted.
         let _ = reloader.reload().await;
     }
+}
+
+/// Standard output without the library's lock and buffer: nobody else writes there while it serves,
+/// and a write that hangs keeps no lock.
+fn stdout() -> io::Result<File> {
+    let descriptor = io::stdout().as_fd().try_clone_to_owned()?;
+    Ok(File::from(descriptor))
 }
 
 fn refuse(errors: &ConfigErrors, out: &mut dyn Write) -> anyhow::Result<u8> {

@@ -2,9 +2,11 @@
 //!
 //! Events carry `trace_id` and `span_id` as fields; there are no `tracing` spans on the hot path.
 
+mod batch;
 mod json;
 
 use std::fmt::{self, Write as _};
+use std::io;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -16,6 +18,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
+pub use self::batch::{Batches, Flush};
 use super::{LogFormat, Settings, TelemetryError};
 
 /// What our crates' targets begin with.
@@ -37,7 +40,7 @@ where
 {
     let lines = tracing_subscriber::fmt::layer()
         .event_format(Lines(settings.log_format))
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout()))
+        .with_ansi(io::IsTerminal::is_terminal(&io::stdout()))
         .with_writer(writer)
         .with_filter(filter(&settings.log_level)?);
     Ok(tracing_subscriber::registry().with(lines))
@@ -54,6 +57,18 @@ where
 {
     tracing::subscriber::set_global_default(subscriber(settings, writer)?)
         .map_err(|_| TelemetryError::LogsInstalled)
+}
+
+/// Lines to `out` in batches: whoever logs never waits for who reads. What a reader loses by being
+/// slow is logged, and counted by [`Telemetry::count_lost_lines`](super::Telemetry::count_lost_lines).
+///
+/// # Errors
+///
+/// When the system has no thread left.
+pub fn in_batches(out: impl io::Write + Send + 'static) -> io::Result<(Batches, Flush)> {
+    Batches::start(out, |lost| {
+        tracing::warn!(loket.lost = lost, "log lines were lost");
+    })
 }
 
 /// Other people's crates only warn: below that they may print what they carry. OpenTelemetry's own

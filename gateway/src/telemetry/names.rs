@@ -92,4 +92,5 @@ pub(super) const TLS_CERT_NOT_AFTER: &str = "loket.tls.cert.not_after";
 pub(super) const CONFIG_RELOADS: &str = "loket.config.reloads";
 pub(super) const CONFIG_LAST_RELOAD_SUCCESS: &str = "loket.config.last_reload.success";
 pub(super) const CONFIG_LAST_RELOAD_TIME: &str = "loket.config.last_reload.time";
+pub(super) const LOG_DROPPED: &str = "loket.log.dropped";
 pub(super) const BUILD_INFO: &str = "loket.build.info";

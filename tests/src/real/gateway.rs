@@ -4,7 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
@@ -23,6 +24,15 @@ pub struct Gateway {
     address: SocketAddr,
     admin: SocketAddr,
     log: Arc<Mutex<String>>,
+    reading: Arc<Reading>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// Whether what it logs is read.
+#[derive(Default)]
+struct Reading {
+    paused: Mutex<bool>,
+    changed: Condvar,
 }
 
 impl Gateway {
@@ -55,9 +65,12 @@ impl Gateway {
                 break (at("server.address"), at("loket.admin.address"));
             }
         };
-        let keeping = log.clone();
-        std::thread::spawn(move || {
+        let reading = Arc::new(Reading::default());
+        let (keeping, may) = (log.clone(), reading.clone());
+        let reader = thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
+                let paused = may.paused.lock().expect("no panic");
+                drop(may.changed.wait_while(paused, |paused| *paused));
                 keep(&keeping, &line);
             }
         });
@@ -66,7 +79,18 @@ impl Gateway {
             address,
             admin,
             log,
+            reading,
+            reader: Some(reader),
         }
+    }
+
+    /// Leaves what it logs from now on in the pipe, or reads on.
+    ///
+    /// # Panics
+    /// When another thread did.
+    pub fn read_log(&self, read: bool) {
+        *self.reading.paused.lock().expect("no panic") = !read;
+        self.reading.changed.notify_one();
     }
 
     /// Where counters connect.
@@ -114,11 +138,11 @@ impl Gateway {
         self.child.wait().expect("it ends");
     }
 
-    /// Tells it to drain and waits for its end.
+    /// Tells it to drain and waits for its end; everything it logged.
     ///
     /// # Panics
     /// When it doesn't end, or not well.
-    pub async fn stop(mut self) {
+    pub async fn stop(mut self) -> String {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a process of ours");
         let child = Mutex::new(&mut self.child);
         let status = eventually_within(60, "the gateway ends", async || {
@@ -126,6 +150,10 @@ impl Gateway {
             child.try_wait().expect("a child")
         });
         assert_eq!(status.await.code(), Some(0));
+        self.read_log(true);
+        let reader = self.reader.take().expect("stopped once");
+        reader.join().expect("no panic");
+        self.log()
     }
 
     /// Fails when it has ended.

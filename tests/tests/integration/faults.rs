@@ -10,6 +10,7 @@ mod certificates;
 mod clock;
 mod descriptors;
 mod gateway_killed;
+mod logs;
 mod network;
 mod sources;
 mod telemetry;

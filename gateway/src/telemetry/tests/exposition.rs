@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::telemetry::{
-    BreakerState, Called, Decision, ErrorType, Peer, PeerAddress, RateScope, Resend,
+    BreakerState, Called, Decision, ErrorType, Peer, PeerAddress, RateScope, Resend, in_batches,
 };
 
 /// Dashboards and alerts are written against these; a change here breaks them.
@@ -24,6 +24,7 @@ loket_audit_queue gauge
 loket_audit_records_total counter
 loket_audit_write_failures_total counter
 loket_build_info gauge
+loket_log_dropped_total counter
 loket_lookup_duration_seconds histogram
 loket_lookup_first_card_duration_seconds histogram
 loket_mismatch_total counter
@@ -65,6 +66,7 @@ fn samples_have_the_contracts_labels() {
         r#"loket_build_info{version="test"} 1"#,
         r#"loket_lookup_duration_seconds_count{loket_purpose="address-change",loket_result="complete"} 1"#,
         r#"loket_lookup_first_card_duration_seconds_count{loket_purpose="address-change"} 1"#,
+        r#"loket_log_dropped_total 0"#,
         r#"loket_mismatch_total{field="birth_date",service_peer_name="dukcapil"} 1"#,
         r#"loket_policy_decisions_total{decision="narrowed",loket_purpose="address-change"} 1"#,
         r#"loket_ratelimit_decisions_total{decision="denied",scope="mall"} 1"#,
@@ -156,5 +158,7 @@ fn exercised() -> String {
     metrics.tls_handshake(None);
     metrics.tls_handshake(Some(ErrorType::TlsCertExpired.as_str()));
     metrics.cert_not_after("gateway", "server", 1_800_000_000);
+    let (lines, _flush) = in_batches(std::io::sink()).unwrap();
+    telemetry.count_lost_lines(&lines);
     telemetry.prometheus_text()
 }

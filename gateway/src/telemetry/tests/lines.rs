@@ -74,6 +74,47 @@ fn a_line_is_one_json_object() {
 }
 
 #[test]
+fn a_number_is_one_or_null() {
+    let text = written(LogFormat::Json, "info", || {
+        tracing::info!(
+            loket.whole = 1.0,
+            loket.large = 1e300,
+            loket.none = f64::NAN,
+            loket.least = i64::MIN,
+            loket.most = u64::MAX,
+            loket.wide = u128::MAX,
+        );
+    });
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        line["attributes"],
+        serde_json::json!({
+            "loket.whole": 1.0,
+            "loket.large": 1e300,
+            "loket.none": null,
+            "loket.least": i64::MIN,
+            "loket.most": u64::MAX,
+            "loket.wide": u128::MAX.to_string(),
+        })
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_read_as_it_was(text in r"[\x00-\x7f\u{80}-\u{10ffff}]{0,40}") {
+        let line = written(LogFormat::Json, "info", || {
+            tracing::info!(loket.note = text, loket.shown = %text, "{text}");
+        });
+        proptest::prop_assert_eq!(line.lines().count(), 1);
+        let line: Value = serde_json::from_str(&line).unwrap();
+        proptest::prop_assert_eq!(line["body"].as_str(), Some(text.as_str()));
+        for name in ["loket.note", "loket.shown"] {
+            proptest::prop_assert_eq!(line["attributes"][name].as_str(), Some(text.as_str()));
+        }
+    }
+}
+
+#[test]
 fn a_line_without_fields_has_no_empty_members() {
     let text = written(LogFormat::Json, "info", || tracing::info!("ready"));
     let line: Value = serde_json::from_str(&text).unwrap();
