@@ -29,6 +29,8 @@ pub mod check;
 
 pub mod minimise;
 
+pub mod workers;
+
 pub mod upstream;
 
 pub mod snapshot;

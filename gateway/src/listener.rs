@@ -30,6 +30,7 @@ use self::refusals::Refusals;
 use self::seats::Seats;
 use crate::config;
 use crate::pipeline::Gateway;
+use crate::workers::Workers;
 
 /// Pause after an accept that failed for want of resources, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -119,13 +120,18 @@ impl Listener {
         self.socket.local_addr()
     }
 
-    /// Serves until `shutdown`, then tells every connection to end and waits at most `grace`; those
+    /// Serves on the workers until `shutdown`, then tells every connection to end and waits at most `grace`; those
     /// that haven't ended then are cut.
-    pub async fn serve(self, shutdown: impl Future<Output = ()>, grace: Duration) {
+    pub async fn serve(
+        self,
+        shutdown: impl Future<Output = ()>,
+        grace: Duration,
+        workers: &Workers,
+    ) {
         let Self { socket, house } = self;
         let phase = watch::Sender::new(Phase::Open);
         tokio::select! {
-            never = house.accept(&socket, &phase) => match never {},
+            never = house.accept(&socket, &phase, workers) => match never {},
             () = shutdown => {}
         }
         drop(socket);
@@ -145,13 +151,14 @@ impl House {
         self: &Arc<Self>,
         socket: &TcpListener,
         phase: &watch::Sender<Phase>,
+        workers: &Workers,
     ) -> std::convert::Infallible {
         let mut starved = false;
         loop {
             match socket.accept().await {
                 Ok((stream, address)) => {
                     starved = false;
-                    self.welcome(stream, address, phase);
+                    self.welcome(stream, address, phase, workers);
                 }
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
@@ -171,11 +178,14 @@ impl House {
         stream: TcpStream,
         address: SocketAddr,
         phase: &watch::Sender<Phase>,
+        workers: &Workers,
     ) {
         match self.seats.visit(address) {
             Ok(visitor) => {
-                let house = self.clone();
-                tokio::spawn(house.serve(stream, address, visitor, phase.subscribe()));
+                let (house, phase) = (self.clone(), phase.subscribe());
+                workers.serve(stream, move |stream| {
+                    house.serve(stream, address, visitor, phase)
+                });
             }
             Err(why) => {
                 self.refusals.connection(why, address, None);

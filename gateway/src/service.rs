@@ -23,10 +23,13 @@ use crate::reload::{self, InForce, Reloader};
 use crate::snapshot::Snapshot;
 use crate::supervisor::{self, Sockets};
 use crate::telemetry::Telemetry;
+use crate::workers::Workers;
 use asked::Asked;
 
 /// How long requests that were cut may take to be recorded.
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
+/// How long the threads may take to drop what is left.
+const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 /// How long the disk may take for the last entries.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -60,6 +63,7 @@ pub struct Service {
     status: String,
     drain: Drain,
     stop: watch::Sender<bool>,
+    workers: Workers,
 }
 
 impl Service {
@@ -135,7 +139,14 @@ impl Service {
             status,
             drain: config.drain,
             stop,
+            workers: Workers::none(),
         })
+    }
+
+    /// Serves connections on these threads instead of the one that serves.
+    #[must_use]
+    pub fn on(self, workers: Workers) -> Self {
+        Self { workers, ..self }
     }
 
     /// Where counters connect.
@@ -179,6 +190,7 @@ impl Service {
             status,
             drain,
             stop,
+            workers,
         } = self;
         let stop = Arc::new(stop);
         let state = AdminState {
@@ -223,9 +235,10 @@ impl Service {
             tokio::time::sleep(drain.delay).await;
             gateway.draining().store(true, Ordering::Relaxed);
         };
-        listener.serve(told, drain.grace).await;
+        listener.serve(told, drain.grace, &workers).await;
         // Requests that were cut are recorded as abandoned, so the log closes after them.
         gateway.quiet(QUIET_WITHIN).await;
+        workers.stop(STOPPED_WITHIN).await;
         if !gateway.audit().log().close_within(CLOSED_WITHIN).await {
             let queued = gateway.audit().log().health().queued;
             tracing::error!(

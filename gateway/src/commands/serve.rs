@@ -17,6 +17,7 @@ use crate::reload::{Reloader, Watch};
 use crate::service::{Service, StartError};
 use crate::supervisor::Sockets;
 use crate::telemetry::{self, Telemetry};
+use crate::workers::{self, Workers};
 
 /// Exit code: the audit log has been changed.
 const BROKEN: u8 = 8;
@@ -60,7 +61,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime can't start")?;
@@ -78,6 +79,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
             }
             bound => bound?,
         };
+        let workers = Workers::start(workers::usual()).context("no thread can be started")?;
+        let service = service.on(workers);
         tracing::info!(
             server.address = %service.address()?,
             loket.admin.address = %service.admin_address()?,

@@ -19,6 +19,7 @@ use super::connector::{Connector, Refused, Secured};
 use super::outgoing::Outgoing;
 use crate::directory::{Backend, Protocol};
 use crate::telemetry::{InFlight, Metrics, Peer};
+use crate::workers::{self, here};
 
 /// A connection whose other end is silent for twice this long is given up.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -37,7 +38,8 @@ pub(super) struct Pool {
     /// Whether connections are shared, as far as is known.
     is_http2: AtomicBool,
     auto: bool,
-    idle: Mutex<Vec<Idle>>,
+    /// Of each worker, the connections that it made.
+    idle: Box<[Mutex<Vec<Idle>>]>,
     shared: Mutex<Vec<Arc<Shared>>>,
     dialling: tokio::sync::Mutex<()>,
     metrics: Metrics,
@@ -46,6 +48,7 @@ pub(super) struct Pool {
 
 struct Idle {
     sender: http1::SendRequest<Outgoing>,
+    home: usize,
     since: Instant,
 }
 
@@ -62,6 +65,8 @@ pub(super) struct Lease {
     kind: Kind,
     /// Whether it was used before, so that it may be stale.
     pub(super) reused: bool,
+    /// The worker that made it, where it runs.
+    home: usize,
 }
 
 enum Kind {
@@ -110,7 +115,9 @@ impl Pool {
             idle_timeout: backend.idle_timeout,
             is_http2: AtomicBool::new(backend.protocol == Protocol::Http2),
             auto: backend.protocol == Protocol::Auto,
-            idle: Mutex::default(),
+            idle: (0..workers::usual().get())
+                .map(|_| Mutex::default())
+                .collect(),
             shared: Mutex::default(),
             dialling: tokio::sync::Mutex::default(),
             metrics,
@@ -123,7 +130,14 @@ impl Pool {
         if self.is_http2.load(Ordering::Relaxed) {
             return self.join();
         }
-        let mut idle = lock(&self.idle);
+        // One of another worker's is better than a new one.
+        let (before, own) = self.idle.split_at(here() % self.idle.len());
+        let mut homes = own.iter().chain(before);
+        homes.find_map(|home| self.kept_at(home))
+    }
+
+    fn kept_at(&self, home: &Mutex<Vec<Idle>>) -> Option<Lease> {
+        let mut idle = lock(home);
         let now = Instant::now();
         let mut at = idle.len();
         while at > 0 {
@@ -131,10 +145,11 @@ impl Pool {
             if idle[at].sender.is_closed() || now - idle[at].since >= self.idle_timeout {
                 idle.swap_remove(at);
             } else if idle[at].sender.is_ready() {
-                let Idle { sender, .. } = idle.remove(at);
+                let Idle { sender, home, .. } = idle.remove(at);
                 return Some(Lease {
                     kind: Kind::One(sender),
                     reused: true,
+                    home,
                 });
             }
         }
@@ -196,6 +211,7 @@ impl Pool {
         Ok(Lease {
             kind: Kind::Two(Stream(shared)),
             reused: false,
+            home: here(),
         })
     }
 
@@ -211,6 +227,7 @@ impl Pool {
         Some(Lease {
             kind: Kind::Two(Stream(shared.clone())),
             reused: true,
+            home: here(),
         })
     }
 
@@ -219,15 +236,21 @@ impl Pool {
         if let Kind::One(sender) = lease.kind
             && !sender.is_closed()
         {
-            let since = Instant::now();
-            lock(&self.idle).push(Idle { sender, since });
+            let idle = Idle {
+                sender,
+                home: lease.home,
+                since: Instant::now(),
+            };
+            lock(&self.idle[lease.home % self.idle.len()]).push(idle);
         }
     }
 
     /// Closes what nobody used for long.
     pub(super) fn prune(&self, now: Instant) {
-        lock(&self.idle)
-            .retain(|idle| !idle.sender.is_closed() && now - idle.since < self.idle_timeout);
+        for idle in &self.idle {
+            lock(idle)
+                .retain(|idle| !idle.sender.is_closed() && now - idle.since < self.idle_timeout);
+        }
         lock(&self.shared).retain(|shared| {
             let idle = shared.streams.load(Ordering::Acquire) == 0
                 && now.saturating_duration_since(*lock(&shared.idle_since)) >= self.idle_timeout;
@@ -237,7 +260,8 @@ impl Pool {
 
     #[cfg(test)]
     pub(super) fn open(&self) -> usize {
-        lock(&self.idle).len() + lock(&self.shared).len()
+        let idle = self.idle.iter().map(|idle| lock(idle).len());
+        idle.sum::<usize>() + lock(&self.shared).len()
     }
 }
 
@@ -255,6 +279,7 @@ async fn open_http1(secured: Secured, open: InFlight) -> Result<Lease, Refused> 
     Ok(Lease {
         kind: Kind::One(sender),
         reused: false,
+        home: here(),
     })
 }
 
