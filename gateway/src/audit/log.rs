@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
 pub use chain::Flaw;
@@ -40,7 +41,7 @@ pub(super) use disk::segments;
 
 use chain::{Members, hex};
 use disk::{Disk, FileSystem};
-use queue::{Job, Queue};
+use queue::{Job, Queue, Reply};
 
 /// What can be set about a log; [`Options::default`] suits a gateway.
 #[derive(Debug, Clone)]
@@ -255,9 +256,10 @@ impl Log {
         &self,
         entry: &T,
     ) -> impl Future<Output = Result<Receipt, AuditError>> + Send + use<T> {
-        let (reply, answer) = oneshot::channel();
+        let (to, answer) = oneshot::channel();
         let queued = Members::of(entry).and_then(|members| {
-            let reply = Some(reply);
+            let runtime = runtime::Handle::try_current().ok();
+            let reply = Some(Reply { to, runtime });
             self.handle.queue.push(Job { members, reply })
         });
         async move {

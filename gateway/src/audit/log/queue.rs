@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::chain::Members;
@@ -17,7 +18,46 @@ use super::{AuditError, Health, Options, Receipt};
 pub(super) struct Job {
     pub(super) members: Members,
     /// Nobody waits for a detached entry.
-    pub(super) reply: Option<oneshot::Sender<Result<Receipt, AuditError>>>,
+    pub(super) reply: Option<Reply>,
+}
+
+/// Where somebody waits for a receipt.
+pub(super) struct Reply {
+    pub(super) to: oneshot::Sender<Result<Receipt, AuditError>>,
+    /// The runtime that waits.
+    pub(super) runtime: Option<Handle>,
+}
+
+impl Reply {
+    /// Whether somebody still waited.
+    pub(super) fn send(self, outcome: Result<Receipt, AuditError>) -> bool {
+        self.to.send(outcome).is_ok()
+    }
+}
+
+/// Hands out what a batch came to. A runtime is woken once for all that wait on it: each receipt sent
+/// from outside would be a system call.
+pub(super) fn hand_out(receipts: impl Iterator<Item = (Reply, Receipt)>) {
+    let mut groups: Vec<(Handle, Vec<(Reply, Receipt)>)> = Vec::new();
+    for (reply, receipt) in receipts {
+        let Some(runtime) = &reply.runtime else {
+            reply.send(Ok(receipt));
+            continue;
+        };
+        let group = groups.iter_mut().find(|(at, _)| at.id() == runtime.id());
+        match group {
+            Some((_, group)) => group.push((reply, receipt)),
+            None => groups.push((runtime.clone(), vec![(reply, receipt)])),
+        }
+    }
+    for (runtime, group) in groups {
+        // If the runtime is going, so are those who wait on it.
+        runtime.spawn(async move {
+            for (reply, receipt) in group {
+                reply.send(Ok(receipt));
+            }
+        });
+    }
 }
 
 pub(super) struct Queue {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::disk;
 use super::opening::{Ready, Segment};
-use super::queue::{Job, Queue};
+use super::queue::{self, Job, Queue};
 use super::{AuditError, Chain, Options, Receipt};
 
 /// What is written, synced and cut off again to see whether a disk is well. It has no line
@@ -126,12 +126,9 @@ impl Writer {
 
     fn answer(&mut self, jobs: Vec<Job>, receipts: Vec<Receipt>) {
         self.queue.written(self.ready.chain.entries);
-        for (job, receipt) in jobs.into_iter().zip(receipts) {
-            if let Some(reply) = job.reply {
-                // A caller that left has its entry written all the same.
-                let _ = reply.send(Ok(receipt));
-            }
-        }
+        let written = jobs.into_iter().zip(receipts);
+        // A caller that left has its entry written all the same.
+        queue::hand_out(written.filter_map(|(job, receipt)| Some((job.reply?, receipt))));
     }
 
     fn refuse(&mut self, jobs: Vec<Job>, error: &io::Error) {
@@ -147,7 +144,7 @@ impl Writer {
         let refusal = || Err(AuditError::NotWritten);
         let left = jobs.into_iter().filter_map(|Job { members, reply }| {
             // Who doesn't hear of it left while waiting, and can't try again.
-            let told = reply.is_some_and(|reply| reply.send(refusal()).is_ok());
+            let told = reply.is_some_and(|reply| reply.send(refusal()));
             let reply = None;
             (!told).then_some(Job { members, reply })
         });
