@@ -160,8 +160,8 @@ impl Reloader {
         let trust = Trust::new(verifier, old.trust.generation() + 1);
         let telemetry = self.gateway.telemetry();
         let next = old.succeeded_by(config.directory, trust, meeting, telemetry);
-        // Handshakes first: a connection reads the generation and then takes its TLS, so that one
-        // that believes to be of this generation is.
+        // Handshakes first: a connection reads the stage and then takes its TLS, so that one that
+        // believes to be of this generation is.
         self.server_tls.store(Arc::new(server));
         self.gateway.swap(next);
         note_certificates(telemetry, &config.server_tls, &config.client_tls);
