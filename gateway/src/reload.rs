@@ -204,14 +204,15 @@ impl Reloader {
     }
 }
 
-/// Tells operations when our own certificates end.
+/// Tells operations when our own certificates and the peers' revocation lists end.
 pub fn note_certificates(telemetry: &Telemetry, server: &MutualTls, client: &MutualTls) {
     for (tls, role) in [(server, "server"), (client, "client")] {
         let own = tls
             .end_entity()
             .and_then(|der| PeerCertificate::from_der(der).ok());
+        let metrics = telemetry.metrics();
+        metrics.crl_next_update(role, tls.next_update());
         if let Some(own) = own {
-            let metrics = telemetry.metrics();
             metrics.cert_not_after(&own.subject, role, own.not_after);
         }
     }
