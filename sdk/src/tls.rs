@@ -13,6 +13,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ::aws_lc_rs::digest::{Context, SHA256};
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -100,6 +101,7 @@ pub enum TlsError {
 pub struct MutualTls {
     certified: Arc<CertifiedKey>,
     trust: Arc<Trust>,
+    fingerprint: [u8; 32],
 }
 
 impl MutualTls {
@@ -150,11 +152,13 @@ impl MutualTls {
                 source,
             }
         })?;
+        let fingerprint = fingerprint(&certified.cert, &anchors, &revocations);
         let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
         let trust = Trust::new(anchors, revocations, &certified.cert, now)?;
         Ok(Self {
             certified: Arc::new(certified),
             trust: Arc::new(trust),
+            fingerprint,
         })
     }
 
@@ -162,6 +166,13 @@ impl MutualTls {
     #[must_use]
     pub fn end_entity(&self) -> Option<&CertificateDer<'static>> {
         self.certified.cert.first()
+    }
+
+    /// SHA-256 of our chain, the anchors and the lists, in the order in which they were given. The
+    /// key isn't part of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
     }
 
     /// What [`server`](Self::server) lets in, to be asked again while a connection lives.
@@ -250,6 +261,28 @@ impl PartialEq for MutualTls {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
+}
+
+fn fingerprint(
+    chain: &[CertificateDer<'_>],
+    anchors: &[CertificateDer<'_>],
+    lists: &[CertificateRevocationListDer<'_>],
+) -> [u8; 32] {
+    let mut digest = Context::new(&SHA256);
+    let mut group = |items: Vec<&[u8]>| {
+        // With lengths, so that nothing can stand in another's place.
+        digest.update(&items.len().to_be_bytes());
+        for item in items {
+            digest.update(&item.len().to_be_bytes());
+            digest.update(item);
+        }
+    };
+    group(chain.iter().map(AsRef::as_ref).collect());
+    group(anchors.iter().map(AsRef::as_ref).collect());
+    group(lists.iter().map(AsRef::as_ref).collect());
+    let mut out = [0; 32];
+    out.copy_from_slice(digest.finish().as_ref());
+    out
 }
 
 fn file_error(what: &'static str, path: &Path, error: &dyn std::error::Error) -> TlsError {
