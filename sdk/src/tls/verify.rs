@@ -119,20 +119,26 @@ impl<V: ?Sized> Verifiers<V> {
         built.collect::<Result<_, _>>().map(Self)
     }
 
-    /// What the first says that lets the chain pass; otherwise the first that had the lists of the
-    /// chain's keys, if any had.
+    /// What the first says that lets the chain pass; otherwise what says most. Every list is signed
+    /// as it should be, so a signature that doesn't fit says only that a list, or an anchor of the
+    /// same name, is of another key.
     fn ask<T>(&self, webpki: impl Fn(&V) -> Result<T, Error>) -> Result<T, Error> {
-        const OF_ANOTHER_KEY: Error =
-            Error::InvalidCertRevocationList(CertRevocationListError::BadSignature);
-        let mut said = OF_ANOTHER_KEY;
+        const LIST: Error = Error::InvalidCertRevocationList(CertRevocationListError::BadSignature);
+        const ANCHOR: Error = Error::InvalidCertificate(CertificateError::BadSignature);
+        let mut said = LIST;
         for verifier in &self.0 {
             match webpki(verifier) {
-                Err(error) if said == OF_ANOTHER_KEY => said = error,
+                Err(error) if error == LIST => {}
+                Err(error) if said == LIST || said == ANCHOR => said = error,
                 Err(_) => {}
                 passed => return passed,
             }
         }
-        Err(said)
+        Err(if said == LIST {
+            CertificateError::UnknownRevocationStatus.into()
+        } else {
+            said
+        })
     }
 }
 
