@@ -192,14 +192,12 @@ async fn reload(State(state): State<AdminState>, headers: HeaderMap) -> Response
         Ok(changes) => return json(StatusCode::OK, "application/json", &changes),
         Err(refused) => refused,
     };
-    let (status, code) = match &refused {
-        Refused::Wrong(_) | Refused::Tls(_) => (StatusCode::UNPROCESSABLE_ENTITY, "config_wrong"),
-        Refused::NeedsRestart(_) => (StatusCode::CONFLICT, "needs_restart"),
-        Refused::Stopping => (StatusCode::CONFLICT, "draining"),
-        Refused::NoSource => (StatusCode::CONFLICT, "no_config_file"),
-        Refused::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    let status = match &refused {
+        Refused::Wrong(_) | Refused::Tls(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::NeedsRestart(_) | Refused::Stopping | Refused::NoSource => StatusCode::CONFLICT,
+        Refused::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    let mut document = document(status, code, &refused.to_string());
+    let mut document = document(status, refused.code(), &refused.to_string());
     if let Refused::Wrong(errors) = &refused {
         document["findings"] = serde_json::json!(errors.errors);
     }

@@ -1,4 +1,5 @@
-//! Audit: what was asked, by whom, and which fields were given; never a value.
+//! Audit: what was asked, by whom, and which fields were given; never a value. And what was done to
+//! the gateway itself.
 //!
 //! An entry is durable before the answer that it records leaves. When it can't be written,
 //! [`Audit::record`] fails and so does the request.
@@ -6,9 +7,11 @@
 pub mod log;
 pub mod verify;
 
+mod act;
 mod call;
 mod entry;
 
+pub use act::{ActEntry, Asker, Fingerprint};
 pub use call::{BodySum, CallEntry, CallOutcome};
 pub use entry::{Entry, Kind, SourceEntry};
 
@@ -114,6 +117,29 @@ impl Audit {
     /// Writes the entry without anyone waiting: for a request whose caller left.
     pub fn record_detached(&self, entry: &Entry) {
         self.log.record_detached(entry);
+    }
+
+    /// Hands an act upon the gateway to the log at once; what is returned waits until it is durable,
+    /// and says whether it is. The act is done by then: a disk that fails mustn't hold up a
+    /// revocation, so the entry waits for it like that of a caller who left.
+    pub fn record_act(&self, entry: &ActEntry) -> impl Future<Output = bool> + use<> {
+        let durable = tokio::time::timeout(PATIENCE, self.log.record(entry));
+        let (log, entry) = (self.log.clone(), entry.clone());
+        async move {
+            match durable.await {
+                Ok(Ok(_)) => return true,
+                Ok(Err(log::AuditError::NotWritten | log::AuditError::Overloaded)) => {
+                    log.record_detached(&entry);
+                }
+                // It is in the queue still, or the gateway has stopped.
+                Ok(Err(_)) | Err(_) => {}
+            }
+            tracing::error!(
+                loket.kind = entry.kind().as_str(),
+                "an act upon the gateway isn't on record yet"
+            );
+            false
+        }
     }
 
     /// The subject's name in entries: HMAC-SHA-256 of scheme, a zero byte and value, in

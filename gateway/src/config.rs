@@ -63,6 +63,8 @@ pub struct Config {
     pub reload: Reload,
     /// Members, sources and grants.
     pub directory: Directory,
+    /// SHA-256 of the file that it was read from, if there is one.
+    pub file_sha256: Option<[u8; 32]>,
     /// What may run, and deserves a look: certificates about to end, grants out of force.
     pub warnings: Vec<Finding>,
 }

@@ -24,7 +24,7 @@ pub struct Peer {
     /// What it showed at the handshake, the end entity first. Kept so that it can be verified again
     /// when anchors or revocation lists change.
     pub chain: Vec<CertificateDer<'static>>,
-    /// The generation of anchors and lists that it was last verified against.
+    /// The stage of trust ([`Trust::stage`]) at which it was last verified.
     pub vetted: AtomicU64,
 }
 
@@ -46,14 +46,17 @@ impl Peer {
 /// The anchors and revocation lists that count now.
 ///
 /// A handshake checks a chain once, and its connection may outlive the lists that it was checked
-/// against. Each reload is a new generation, in which a connection's next request checks the chain
-/// again. That a list runs out between reloads is seen by new handshakes and not by open
-/// connections.
+/// against: there may be new ones, and those that there are may run out. Each reload begins a new
+/// stage, and so does each moment at which a list runs out or an anchor begins or ends; in each a
+/// connection's next request checks the chain again.
 #[derive(Debug, Default)]
 pub struct Trust {
     generation: u64,
     verifier: Option<PeerVerifier>,
 }
+
+/// Of a stage's bits, those for the moments that have passed in one generation.
+const MOMENTS: u32 = 24;
 
 impl Trust {
     /// What handshakes with this verifier go by. Generations begin at 0.
@@ -71,18 +74,28 @@ impl Trust {
         self.generation
     }
 
-    /// Checks a peer's chain again if that wasn't done in this generation.
+    /// What a chain's verdict holds for: grows with each reload, and within one whenever the same
+    /// chain may be judged otherwise.
+    #[must_use]
+    pub fn stage(&self, now: UnixTime) -> u64 {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let turns = self.verifier.as_ref().map_or(&[][..], PeerVerifier::turns);
+        let passed = turns.partition_point(|turn| *turn <= now) as u64;
+        (self.generation << MOMENTS) + passed
+    }
+
+    /// Checks a peer's chain again if that wasn't done at this stage.
     ///
     /// # Errors
     /// [`Refusal::NotEnrolled`] when a handshake would fail now.
     pub fn vet(&self, peer: &Peer, now: UnixTime) -> Result<(), Refusal> {
-        let vetted = peer.vetted.load(Ordering::Relaxed);
-        let Some(verifier) = self.verifier.as_ref().filter(|_| vetted < self.generation) else {
+        let (stage, vetted) = (self.stage(now), peer.vetted.load(Ordering::Relaxed));
+        let Some(verifier) = self.verifier.as_ref().filter(|_| vetted < stage) else {
             return Ok(());
         };
         let why = match verifier.verify(&peer.chain, now) {
             Ok(()) => {
-                peer.vetted.fetch_max(self.generation, Ordering::Relaxed);
+                peer.vetted.fetch_max(stage, Ordering::Relaxed);
                 return Ok(());
             }
             Err(PeerFault::Revoked) => NotEnrolled::Revoked,

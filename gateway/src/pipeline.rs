@@ -89,10 +89,10 @@ impl Gateway {
         self.snapshot.load_full()
     }
 
-    /// The generation of trust that requests go by; see [`identity::Trust`].
+    /// The stage of trust that requests go by; see [`identity::Trust::stage`].
     #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.snapshot.load().trust.generation()
+    pub fn stage(&self, now: UnixTime) -> u64 {
+        self.snapshot.load().trust.stage(now)
     }
 
     /// Where exchanges are recorded.

@@ -17,6 +17,7 @@ use loket_sdk::tls::{MutualTls, TlsError};
 use rustls::{ClientConfig, ServerConfig};
 use tokio::sync::Mutex;
 
+use crate::audit::{ActEntry, Asker, Fingerprint};
 use crate::config::{Config, ConfigErrors};
 use crate::identity::Trust;
 use crate::pipeline::Gateway;
@@ -55,6 +56,20 @@ pub enum Refused {
     Panicked,
 }
 
+impl Refused {
+    /// The reason in a word, for programs: the same in the answer to `POST /reload` and on record.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Wrong(_) | Self::Tls(_) => "config_wrong",
+            Self::NeedsRestart(_) => "needs_restart",
+            Self::Stopping => "draining",
+            Self::NoSource => "no_config_file",
+            Self::Panicked => "internal",
+        }
+    }
+}
+
 /// Puts in force what is configured, one reload at a time.
 pub struct Reloader {
     gateway: Arc<Gateway>,
@@ -68,6 +83,7 @@ pub struct Reloader {
 /// What reloads compare with.
 pub struct InForce {
     fixed: Fixed,
+    fingerprint: Fingerprint,
     server: MutualTls,
     client: MutualTls,
     meeting: Arc<ClientConfig>,
@@ -79,6 +95,7 @@ impl InForce {
     pub fn new(config: &Config, meeting: Arc<ClientConfig>) -> Self {
         Self {
             fixed: Fixed::of(config),
+            fingerprint: Fingerprint::of(config),
             server: config.server_tls.clone(),
             client: config.client_tls.clone(),
             meeting,
@@ -113,20 +130,34 @@ impl Reloader {
         let _ = self.source.set(source);
     }
 
-    /// Reads, builds, checks and puts in force. Goes on to its end when the caller leaves.
+    /// Reads, builds, checks, puts in force and records it. Goes on to its end when the caller
+    /// leaves.
     ///
     /// # Errors
-    /// When what was in force stays; it is logged and counted already.
-    pub async fn reload(self: &Arc<Self>) -> Result<Changes, Refused> {
+    /// When what was in force stays; it is logged, counted and recorded already.
+    pub async fn reload(self: &Arc<Self>, asker: Asker) -> Result<Changes, Refused> {
         let reloader = self.clone();
         let reload = tokio::spawn(async move {
             let mut now = reloader.now.lock().await;
-            if reloader.stopping.load(Ordering::Relaxed) {
-                return Err(Refused::Stopping);
+            let before = now.fingerprint.clone();
+            let outcome = match reloader.stopping.load(Ordering::Relaxed) {
+                true => Err(Refused::Stopping),
+                false => {
+                    supervisor::reloading();
+                    let outcome = reloader.attempt(&mut now).await;
+                    reloader.note(&outcome);
+                    outcome
+                }
+            };
+            let refusal = outcome.as_ref().err().map(Refused::code);
+            let entry = ActEntry::reload(asker, refusal, before, now.fingerprint.clone());
+            // Handed over in the order of reloads, and waited for without holding up the next.
+            let recorded = reloader.gateway.audit().record_act(&entry);
+            drop(now);
+            if recorded.await {
+                let metrics = reloader.gateway.telemetry().metrics();
+                metrics.audit_recorded(entry.kind().as_str());
             }
-            supervisor::reloading();
-            let outcome = reloader.attempt(&mut now).await;
-            reloader.note(&outcome);
             outcome
         });
         reload.await.unwrap_or(Err(Refused::Panicked))
@@ -141,6 +172,7 @@ impl Reloader {
         if !fixed.is_empty() {
             return Err(Refused::NeedsRestart(fixed));
         }
+        let fingerprint = Fingerprint::of(&config);
         let server = config.server_tls.server()?;
         let verifier = config.server_tls.client_verifier()?;
         let anew = config.client_tls != now.client;
@@ -160,11 +192,12 @@ impl Reloader {
         let trust = Trust::new(verifier, old.trust.generation() + 1);
         let telemetry = self.gateway.telemetry();
         let next = old.succeeded_by(config.directory, trust, meeting, telemetry);
-        // Handshakes first: a connection reads the generation and then takes its TLS, so that one
-        // that believes to be of this generation is.
+        // Handshakes first: a connection reads the stage and then takes its TLS, so that one that
+        // believes to be of this generation is.
         self.server_tls.store(Arc::new(server));
         self.gateway.swap(next);
         note_certificates(telemetry, &config.server_tls, &config.client_tls);
+        now.fingerprint = fingerprint;
         (now.server, now.client) = (config.server_tls, config.client_tls);
         Ok(changes)
     }
@@ -204,14 +237,15 @@ impl Reloader {
     }
 }
 
-/// Tells operations when our own certificates end.
+/// Tells operations when our own certificates and the peers' revocation lists end.
 pub fn note_certificates(telemetry: &Telemetry, server: &MutualTls, client: &MutualTls) {
     for (tls, role) in [(server, "server"), (client, "client")] {
         let own = tls
             .end_entity()
             .and_then(|der| PeerCertificate::from_der(der).ok());
+        let metrics = telemetry.metrics();
+        metrics.crl_next_update(role, tls.next_update());
         if let Some(own) = own {
-            let metrics = telemetry.metrics();
             metrics.cert_not_after(&own.subject, role, own.not_after);
         }
     }

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::admin::{self, AdminState, Readiness};
-use crate::audit::Audit;
 use crate::audit::log::{Log, OpenError, Options};
+use crate::audit::{ActEntry, Asker, Audit};
 use crate::config::{Config, Drain};
 use crate::identity::Trust;
 use crate::listener::Listener;
@@ -207,7 +207,7 @@ impl Service {
             },
             reload: Arc::new(move || {
                 let reloader = reloader.clone();
-                Box::pin(async move { reloader.reload().await })
+                Box::pin(async move { reloader.reload(Asker::Admin).await })
             }),
         };
         let mut stopping = stop.subscribe();
@@ -221,10 +221,10 @@ impl Service {
         supervisor::ready(&status);
         let alive = tokio::spawn(supervisor::watchdog());
         let told = async {
-            tokio::select! {
-                () = shutdown => {}
-                _ = stopping.wait_for(|stop| *stop) => {}
-            }
+            let asker = tokio::select! {
+                () = shutdown => Asker::Signal,
+                _ = stopping.wait_for(|stop| *stop) => Asker::Admin,
+            };
             readiness.draining.store(true, Ordering::Relaxed);
             supervisor::stopping("draining");
             tracing::info!(
@@ -232,6 +232,15 @@ impl Service {
                 loket.grace_ms = drain.grace.as_millis() as u64,
                 "draining"
             );
+            let entry = ActEntry::drain(asker);
+            let recorded = gateway.audit().record_act(&entry);
+            let metrics = gateway.telemetry().metrics().clone();
+            // A disk that hangs holds up no drain.
+            tokio::spawn(async move {
+                if recorded.await {
+                    metrics.audit_recorded(entry.kind().as_str());
+                }
+            });
             tokio::time::sleep(drain.delay).await;
             gateway.draining().store(true, Ordering::Relaxed);
         };

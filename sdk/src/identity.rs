@@ -5,6 +5,7 @@
 //! one can still be pinned by its public key ([`PeerCertificate::spki_sha256`]). Trust in the chain
 //! is the TLS handshake's affair, not this module's.
 
+mod list;
 mod standing;
 
 use std::fmt;
@@ -15,7 +16,8 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, GeneralName, X509
 
 use crate::ids::{MemberId, SystemId};
 
-pub(crate) use standing::{ListHead, Revoked, Standing};
+pub(crate) use list::{ListHead, Revoked};
+pub(crate) use standing::{PublicKey, Standing};
 
 /// Why a certificate names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,6 +5,7 @@
 //! post-quantum key exchange preferred. Refuses anchors and lists that can't be relied on when they
 //! are loaded, and chains whose certificates are used for what they don't allow in the handshake.
 
+mod lists;
 mod peer;
 mod trust;
 mod verify;
@@ -12,6 +13,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ::aws_lc_rs::digest::{Context, SHA256};
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -21,7 +23,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ServerConfig};
 
 pub use peer::{PeerFault, PeerVerifier};
-pub use trust::AnchorFault;
+pub use trust::{AnchorFault, IdleAnchor};
 pub use verify::ChainFault;
 
 use trust::Trust;
@@ -77,6 +79,16 @@ pub enum TlsError {
         /// Who issued the list.
         issuer: String,
     },
+    /// A revocation list isn't what an authority signed.
+    #[error(
+        "a revocation list in the name of {issuer} is signed by no key of that name among the \
+         anchors: fetch the list again, and name every certificate of an authority that changed \
+         its key"
+    )]
+    ListSignature {
+        /// Who should have issued the list.
+        issuer: String,
+    },
     /// The verifier refuses the anchors or revocation lists.
     #[error("the peer verifier can't be built: {0}")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
@@ -89,18 +101,20 @@ pub enum TlsError {
 pub struct MutualTls {
     certified: Arc<CertifiedKey>,
     trust: Arc<Trust>,
+    fingerprint: [u8; 32],
 }
 
 impl MutualTls {
     /// Reads PEM files: our chain (leaf first) and key, the peers' anchors, and revocation lists.
     ///
     /// With no list, revocation isn't checked; with one, every certificate of a peer's chain must
-    /// be covered by a list that hasn't expired. Of several lists that one authority issued for
-    /// the same certificates, the newest counts.
+    /// be covered by a list that hasn't expired. Of several lists that one authority signed with one
+    /// key for the same certificates, the newest counts. An anchor that isn't valid now leads nobody
+    /// in, and is told of by [`idle_anchors`](Self::idle_anchors).
     ///
     /// # Errors
-    /// When a file can't be read, certificate and key don't belong together, or an anchor or list
-    /// can't be relied on.
+    /// When a file can't be read, certificate and key don't belong together, an anchor or list
+    /// can't be relied on, or no anchor is valid now.
     pub fn from_files(
         certificate: &Path,
         key: &Path,
@@ -124,7 +138,8 @@ impl MutualTls {
     /// From material in memory.
     ///
     /// # Errors
-    /// When certificate and key don't belong together, or an anchor or list can't be relied on.
+    /// When certificate and key don't belong together, an anchor or list can't be relied on, or no
+    /// anchor is valid now.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -137,11 +152,13 @@ impl MutualTls {
                 source,
             }
         })?;
+        let fingerprint = fingerprint(&certified.cert, &anchors, &revocations);
         let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
         let trust = Trust::new(anchors, revocations, &certified.cert, now)?;
         Ok(Self {
             certified: Arc::new(certified),
             trust: Arc::new(trust),
+            fingerprint,
         })
     }
 
@@ -151,13 +168,26 @@ impl MutualTls {
         self.certified.cert.first()
     }
 
+    /// SHA-256 of our chain, the anchors and the lists, in the order in which they were given. The
+    /// key isn't part of it.
+    #[must_use]
+    pub fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
     /// What [`server`](Self::server) lets in, to be asked again while a connection lives.
     ///
     /// # Errors
     /// When anchors or revocation lists are unusable.
     pub fn client_verifier(&self) -> Result<PeerVerifier, TlsError> {
         let strict = Strict::of_clients(self.trust.clone())?;
-        Ok(PeerVerifier::new(Arc::new(strict)))
+        Ok(PeerVerifier::new(Arc::new(strict), self.trust.turns()))
+    }
+
+    /// The anchors that weren't valid when they were loaded.
+    #[must_use]
+    pub fn idle_anchors(&self) -> &[IdleAnchor] {
+        self.trust.idle()
     }
 
     /// Whether both trust the same anchors and heed the same lists.
@@ -167,10 +197,11 @@ impl MutualTls {
     }
 
     /// The first moment at which a revocation list must have been replaced, in seconds since the
-    /// Unix epoch; none without lists. From then on, peers of its issuer are refused.
+    /// Unix epoch; none without lists. From then on, peers of its issuer are refused. Lists of
+    /// authorities that have ended don't count.
     #[must_use]
     pub fn next_update(&self) -> Option<i64> {
-        self.trust.next_update()
+        self.trust.lists().next_update()
     }
 
     /// A server that requires and checks the client's certificate.
@@ -230,6 +261,28 @@ impl PartialEq for MutualTls {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
+}
+
+fn fingerprint(
+    chain: &[CertificateDer<'_>],
+    anchors: &[CertificateDer<'_>],
+    lists: &[CertificateRevocationListDer<'_>],
+) -> [u8; 32] {
+    let mut digest = Context::new(&SHA256);
+    let mut group = |items: Vec<&[u8]>| {
+        // With lengths, so that nothing can stand in another's place.
+        digest.update(&items.len().to_be_bytes());
+        for item in items {
+            digest.update(&item.len().to_be_bytes());
+            digest.update(item);
+        }
+    };
+    group(chain.iter().map(AsRef::as_ref).collect());
+    group(anchors.iter().map(AsRef::as_ref).collect());
+    group(lists.iter().map(AsRef::as_ref).collect());
+    let mut out = [0; 32];
+    out.copy_from_slice(digest.finish().as_ref());
+    out
 }
 
 fn file_error(what: &'static str, path: &Path, error: &dyn std::error::Error) -> TlsError {

@@ -96,6 +96,7 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
         },
         reload: Reload::default(),
         directory: super::directory(parts)?,
+        file_sha256: None,
         warnings: Vec::new(),
     })
 }

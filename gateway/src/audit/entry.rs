@@ -25,6 +25,10 @@ pub enum Kind {
     Refusal,
     /// The caller left before the answer, or the request broke off.
     Abandoned,
+    /// The configuration was read again, and put in force or refused.
+    Reload,
+    /// The gateway began to stop.
+    Drain,
 }
 
 impl Kind {
@@ -39,6 +43,8 @@ impl Kind {
             Self::CallOpened => "call_opened",
             Self::Refusal => "refusal",
             Self::Abandoned => "abandoned",
+            Self::Reload => "reload",
+            Self::Drain => "drain",
         }
     }
 }

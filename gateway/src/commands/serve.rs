@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args as ClapArgs;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::audit::Asker;
 use crate::audit::log::OpenError;
 use crate::config::{Config, ConfigErrors};
 use crate::reload::{Reloader, Watch};
@@ -116,7 +117,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
 async fn hangups(mut hangup: Signal, reloader: Arc<Reloader>) {
     while hangup.recv().await.is_some() {
         // What became of it is logged and counted.
-        let _ = reloader.reload().await;
+        let _ = reloader.reload(Asker::Signal).await;
     }
 }
 

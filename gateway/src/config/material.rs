@@ -16,6 +16,9 @@ use super::{file, warnings};
 /// Fewest bytes of the key that stands for subjects in the audit log.
 pub(crate) const SUBJECT_KEY_BYTES: usize = 32;
 
+/// The remedy itself stands in what the SDK says.
+const SHOWN_BY: &str = "`loket pki inspect` shows what a file holds";
+
 /// The two tables of TLS files, which differ in the name of the peers' CA and in the role.
 pub(crate) struct Side {
     pub(crate) at: Keys,
@@ -116,8 +119,14 @@ pub(crate) fn mutual_tls(
                 _ => "revocation_lists",
             };
             let remedy = match wrong {
-                _ if matches!(error, TlsError::Anchor { .. } | TlsError::ListIssuer { .. }) => {
-                    "`loket pki inspect` shows what a file holds"
+                _ if matches!(
+                    error,
+                    TlsError::Anchor { .. }
+                        | TlsError::ListIssuer { .. }
+                        | TlsError::ListSignature { .. }
+                ) =>
+                {
+                    SHOWN_BY
                 }
                 "key" => "name the PEM key that belongs to the certificate",
                 _ => "name a PEM file of the right kind; `loket pki inspect` shows what is in one",
@@ -126,6 +135,9 @@ pub(crate) fn mutual_tls(
             return None;
         }
     };
+    for anchor in tls.idle_anchors() {
+        out.warn(at, side.ca_key, anchor.to_string(), SHOWN_BY);
+    }
     let peer = tls.end_entity().map(PeerCertificate::from_der)?;
     warnings::of_certificate(at, peer, trust_domain, now, out);
     warnings::of_revocation_lists(at, &lists, now, out);

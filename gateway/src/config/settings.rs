@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use loket_sdk::identity::SpiffeId;
@@ -102,10 +103,17 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
             drain,
             reload,
             directory,
+            file_sha256: Some(sha256(text)),
             warnings: report.into_warnings(),
         }),
         _ => Err(report.into_errors()),
     }
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    out
 }
 
 fn identity(section: &Section<file::Gateway>, out: &mut Report) -> (String, TimeZone) {

@@ -134,7 +134,7 @@ fn a_stranger_is_described_for_the_log() {
 }
 
 #[test]
-fn a_chain_is_vetted_once_in_each_generation() {
+fn a_chain_is_vetted_once_at_each_stage() {
     use loket_sdk::testing::Ca;
 
     let ca = Ca::new("loket.example");
@@ -157,7 +157,7 @@ fn a_chain_is_vetted_once_in_each_generation() {
     assert_eq!(next.vet(&good, now), Ok(()));
     assert_eq!(next.vet(&bad, now), out(NotEnrolled::Revoked));
     assert_eq!(next.vet(&bad, now), out(NotEnrolled::Revoked));
-    assert_eq!(good.vetted.load(Ordering::Relaxed), 1);
+    assert_eq!(good.vetted.load(Ordering::Relaxed), next.stage(now));
     // A request that still sees an earlier generation takes nothing back.
     let expired = ca.crl_expired();
     assert_eq!(trust(&expired, 1).vet(&good, now), Ok(()));
@@ -179,4 +179,32 @@ fn a_chain_is_vetted_once_in_each_generation() {
         trust(&list, 1).vet(&Peer::default(), now),
         out(NotEnrolled::Untrusted)
     );
+}
+
+/// A list that runs out shuts out whoever it was about, reload or none.
+#[test]
+fn a_list_that_runs_out_is_seen_by_open_connections() {
+    use loket_sdk::testing::Ca;
+
+    let ca = Ca::new("loket.example");
+    let ours = ca.system("gateway", "edge");
+    let tls = ca.mutual_tls(&ours, Some(&ca.crl(&[])));
+    let trust = Trust::new(tls.client_verifier().unwrap(), 5);
+    let ends = u64::try_from(tls.next_update().unwrap()).unwrap();
+    let at = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
+    let member = ca.system("bapenda", "counter").mutual_tls();
+    // As the listener makes it, before the handshake.
+    let peer = Peer {
+        vetted: AtomicU64::new(trust.stage(UnixTime::now())),
+        ..Peer::of(Some(&[member.end_entity().unwrap().clone()]))
+    };
+    let out = Err(Refusal::NotEnrolled(NotEnrolled::Untrusted));
+    assert_eq!(trust.vet(&peer, at(ends - 1)), Ok(()));
+    assert_eq!(trust.vet(&peer, at(ends)), out);
+    assert_eq!(trust.vet(&peer, at(ends + 1)), out);
+    // One that came with a list that ends later is let in by the next generation.
+    let unlisted = ca.mutual_tls(&ours, None).client_verifier().unwrap();
+    let next = Trust::new(unlisted, 6);
+    assert_eq!(next.vet(&peer, at(ends)), Ok(()));
+    assert_eq!(next.vet(&peer, at(ends + 1)), Ok(()));
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
+use rustls::pki_types::UnixTime;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -53,14 +54,14 @@ impl House {
         life: &Arc<Life>,
         phase: &mut watch::Receiver<Phase>,
     ) -> Option<(Seat, Open, Conversation)> {
-        // Before the handshake takes its TLS, which is then of this generation or a later one.
-        let generation = self.gateway.generation();
+        // Before the handshake takes its TLS, which is then of this stage or a later one.
+        let stage = self.gateway.stage(UnixTime::now());
         let tls = tokio::select! {
             tls = self.shake_hands(stream, address, life.clone()) => tls?,
             _ = phase.wait_for(|phase| *phase == Phase::Cut) => return None,
         };
         let peer = Arc::new(Peer {
-            vetted: AtomicU64::new(generation),
+            vetted: AtomicU64::new(stage),
             ..Peer::of(tls.get_ref().1.peer_certificates())
         });
         let member = self.gateway.member(&peer);

@@ -65,6 +65,7 @@ impl<S> Strict<S> {
 
     /// Passes on what was just read, up to where it breaks the grammar.
     fn pass(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let heads = self.grammar.heads();
         if let Err(Broken(good)) = self.grammar.check(&buf.filled()[before..]) {
             self.life.ends(Ending::Malformed);
             let in_size = self.grammar.is_in_chunk_size();
@@ -72,7 +73,8 @@ impl<S> Strict<S> {
             buf.set_filled(before + good);
             self.give_poison(buf);
         }
-        if !self.grammar.is_in_head() {
+        // One head may have ended and the next begun.
+        if !self.grammar.is_in_head() || self.grammar.heads() != heads {
             self.timer = None;
         }
     }

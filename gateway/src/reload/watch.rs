@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Reloader;
+use crate::audit::Asker;
 use crate::config::files;
 
 /// Looks at files that change all the time are given up after so many.
@@ -52,7 +53,7 @@ impl Watch {
             if self.has_changed(interval / 5).await {
                 tracing::info!("a file of the configuration has changed");
                 // What became of it is logged and counted.
-                let _ = reloader.reload().await;
+                let _ = reloader.reload(Asker::Watch).await;
             }
         }
     }

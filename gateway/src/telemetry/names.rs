@@ -89,6 +89,7 @@ pub(super) const CONNECTIONS_ENDED: &str = "loket.connections.ended";
 pub(super) const ACCEPT_FAILURES: &str = "loket.accept.failures";
 pub(super) const REQUESTS_SHED: &str = "loket.requests.shed";
 pub(super) const TLS_CERT_NOT_AFTER: &str = "loket.tls.cert.not_after";
+pub(super) const TLS_CRL_NEXT_UPDATE: &str = "loket.tls.crl.next_update";
 pub(super) const CONFIG_RELOADS: &str = "loket.config.reloads";
 pub(super) const CONFIG_LAST_RELOAD_SUCCESS: &str = "loket.config.last_reload.success";
 pub(super) const CONFIG_LAST_RELOAD_TIME: &str = "loket.config.last_reload.time";

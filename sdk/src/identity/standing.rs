@@ -1,12 +1,10 @@
-//! Certificates and revocation lists in, what they let their keys do and whom they belong to out.
+//! A certificate in, what it lets its key do in a chain out.
 //!
 //! Read here and judged in `tls`. What can't be read allows nothing.
 
-use std::collections::{HashMap, HashSet};
-
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
-use x509_parser::extensions::{ParsedExtension, X509Extension};
-use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+use rustls::pki_types::CertificateDer;
+use x509_parser::asn1_rs::{Any, FromDer, Sequence};
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::IdentityError;
 
@@ -21,11 +19,31 @@ pub(crate) struct Standing {
     pub(crate) not_before: i64,
     /// End of validity, seconds since the Unix epoch.
     pub(crate) not_after: i64,
-    name: Vec<u8>,
-    key: Option<Vec<u8>>,
+    pub(super) name: Vec<u8>,
+    pub(super) key: PublicKey,
     usage: Option<Usage>,
     /// Who issued it, and under which serial number.
-    issued: (Vec<u8>, Vec<u8>),
+    pub(super) issued: (Vec<u8>, Vec<u8>),
+}
+
+/// A key as whoever checks a signature is given it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PublicKey {
+    /// DER of the algorithm, without the outer sequence's tag and length.
+    pub(super) algorithm: Vec<u8>,
+    pub(super) bits: Vec<u8>,
+}
+
+impl PublicKey {
+    fn read(info: &SubjectPublicKeyInfo<'_>) -> Result<Self, IdentityError> {
+        let unreadable = |_| IdentityError::Unreadable;
+        let (_, whole) = Sequence::from_der(info.raw).map_err(unreadable)?;
+        let (_, algorithm) = Any::from_der(&whole.content).map_err(unreadable)?;
+        Ok(Self {
+            algorithm: algorithm.data.to_owned(),
+            bits: info.subject_public_key.data.to_vec(),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +66,7 @@ impl Standing {
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
             name: certificate.subject().as_raw().to_owned(),
-            key: subject_key(&certificate),
+            key: PublicKey::read(certificate.public_key())?,
             issued: (
                 certificate.issuer().as_raw().to_owned(),
                 certificate.raw_serial().to_owned(),
@@ -85,122 +103,19 @@ impl Standing {
         self.usage.is_some_and(|usage| usage.certifies)
     }
 
+    /// Its serial number, lower-case hexadecimal with colons.
+    pub(crate) fn serial(&self) -> String {
+        let bytes = self.issued.1.iter().map(|byte| format!("{byte:02x}"));
+        bytes.collect::<Vec<_>>().join(":")
+    }
+
+    /// Its name and key: two certificates of one authority have both in common.
+    pub(crate) fn authority(&self) -> (&[u8], &PublicKey) {
+        (&self.name, &self.key)
+    }
+
     /// Whether the moment, in seconds since the Unix epoch, lies within the validity.
     pub(crate) fn is_valid_at(&self, unix_seconds: i64) -> bool {
         (self.not_before..=self.not_after).contains(&unix_seconds)
     }
-}
-
-/// The serial numbers that any of an authority's lists names, by the authority's name.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Revoked(HashMap<Vec<u8>, HashSet<Vec<u8>>>);
-
-impl Revoked {
-    pub(crate) fn add(&mut self, list: ListHead) {
-        let serials = self.0.entry(list.name).or_default();
-        serials.extend(list.serials);
-    }
-
-    pub(crate) fn names(&self, certificate: &Standing) -> bool {
-        let (issuer, serial) = &certificate.issued;
-        let serials = self.0.get(issuer);
-        serials.is_some_and(|serials| serials.contains(serial))
-    }
-}
-
-fn subject_key(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
-    extensions(certificate.extensions()).find_map(|extension| match extension {
-        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_owned()),
-        _ => None,
-    })
-}
-
-/// What a revocation list says of itself.
-#[derive(Debug, Clone)]
-pub(crate) struct ListHead {
-    /// The issuer, for people.
-    pub(crate) issuer: String,
-    /// When it must have been replaced, seconds since the Unix epoch.
-    pub(crate) next_update: Option<i64>,
-    name: Vec<u8>,
-    key: Option<Vec<u8>>,
-    /// The issuing distribution point: which of the issuer's certificates it speaks of.
-    scope: Option<Vec<u8>>,
-    number: Option<Vec<u8>>,
-    this_update: i64,
-    /// What it revokes.
-    serials: Vec<Vec<u8>>,
-}
-
-impl ListHead {
-    /// # Errors
-    /// When it isn't one DER revocation list.
-    pub(crate) fn from_der(der: &CertificateRevocationListDer<'_>) -> Result<Self, IdentityError> {
-        let (rest, list) =
-            CertificateRevocationList::from_der(der).map_err(|_| IdentityError::Unreadable)?;
-        if !rest.is_empty() {
-            return Err(IdentityError::Unreadable);
-        }
-        let mut scope = None;
-        let mut key = None;
-        for extension in list.extensions() {
-            match extension.parsed_extension() {
-                ParsedExtension::IssuingDistributionPoint(_) => {
-                    scope = Some(extension.value.to_owned());
-                }
-                ParsedExtension::AuthorityKeyIdentifier(id) => {
-                    key = id.key_identifier.as_ref().map(|id| id.0.to_owned());
-                }
-                ParsedExtension::ParseError { .. } => return Err(IdentityError::Unreadable),
-                _ => {}
-            }
-        }
-        Ok(Self {
-            issuer: list.issuer().to_string(),
-            next_update: list.next_update().map(|moment| moment.timestamp()),
-            name: list.issuer().as_raw().to_owned(),
-            key,
-            scope,
-            number: list.crl_number().map(|number| number.to_bytes_be()),
-            this_update: list.last_update().timestamp(),
-            serials: list
-                .iter_revoked_certificates()
-                .map(|revoked| revoked.raw_serial().to_owned())
-                .collect(),
-        })
-    }
-
-    /// Whether the certificate has the issuer's name, and its key where both say which it is: an
-    /// authority that changed its key kept its name.
-    pub(crate) fn names_as_issuer(&self, candidate: &Standing) -> bool {
-        let same_key = match (&self.key, &candidate.key) {
-            (Some(list), Some(certificate)) => list == certificate,
-            _ => true,
-        };
-        candidate.is_ca && candidate.name == self.name && same_key
-    }
-
-    /// Whether it stands for the other one now: it speaks of the same certificates and was made
-    /// later. Its number is higher (RFC 5280 section 5.2.3) and it is no older; an authority that
-    /// began to count anew has made both count.
-    pub(crate) fn replaces(&self, other: &Self) -> bool {
-        let same = self.name == other.name && self.key == other.key && self.scope == other.scope;
-        same && self.this_update >= other.this_update
-            && match (&self.number, &other.number) {
-                // Without leading zeros, the longer number is the larger one.
-                (Some(ours), Some(theirs)) => (ours.len(), ours) >= (theirs.len(), theirs),
-                _ => true,
-            }
-    }
-
-    /// When it was made, in seconds since the Unix epoch.
-    pub(crate) fn this_update(&self) -> i64 {
-        self.this_update
-    }
-}
-
-fn extensions<'a, 'b>(
-    all: &'a [X509Extension<'b>],
-) -> impl Iterator<Item = &'a ParsedExtension<'b>> {
-    all.iter().map(X509Extension::parsed_extension)
 }

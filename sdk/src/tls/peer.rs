@@ -13,7 +13,10 @@ use super::verify::ChainFault;
 
 /// Checks a client's chain as a handshake would, signature of the handshake aside.
 #[derive(Debug, Clone)]
-pub struct PeerVerifier(Arc<dyn ClientCertVerifier>);
+pub struct PeerVerifier {
+    verifier: Arc<dyn ClientCertVerifier>,
+    turns: Arc<[i64]>,
+}
 
 /// Why a peer's chain isn't welcome.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -37,8 +40,17 @@ pub enum PeerFault {
 }
 
 impl PeerVerifier {
-    pub(super) fn new(verifier: Arc<dyn ClientCertVerifier>) -> Self {
-        Self(verifier)
+    pub(super) fn new(verifier: Arc<dyn ClientCertVerifier>, turns: &[i64]) -> Self {
+        let turns = turns.into();
+        Self { verifier, turns }
+    }
+
+    /// When the same chain may be judged otherwise than at first, in seconds since the Unix epoch, in
+    /// order: a list must have been replaced, an anchor begins or has ended. That a certificate of
+    /// the chain itself ends isn't among them.
+    #[must_use]
+    pub fn turns(&self) -> &[i64] {
+        &self.turns
     }
 
     /// Checks a chain, end entity first, as `rustls` keeps it for a connection
@@ -48,7 +60,7 @@ impl PeerVerifier {
     /// When a handshake at `now` would refuse the chain.
     pub fn verify(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), PeerFault> {
         let (leaf, intermediates) = chain.split_first().ok_or(PeerFault::NoCertificate)?;
-        match self.0.verify_client_cert(leaf, intermediates, now) {
+        match self.verifier.verify_client_cert(leaf, intermediates, now) {
             Ok(_) => Ok(()),
             Err(error) => Err(PeerFault::of(error)),
         }
@@ -57,7 +69,7 @@ impl PeerVerifier {
     /// The verifier by itself, for a `ServerConfig` of one's own.
     #[must_use]
     pub fn into_inner(self) -> Arc<dyn ClientCertVerifier> {
-        self.0
+        self.verifier
     }
 }
 

@@ -1,4 +1,5 @@
 mod handshake;
+mod lists;
 mod loading;
 mod pki;
 

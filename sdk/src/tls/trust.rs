@@ -1,17 +1,19 @@
 //! Anchors and revocation lists in, those that may be relied on out.
 //!
 //! webpki takes an anchor for a name with a key and asks no more. A directory of members must:
-//! refused is an anchor that isn't an authority, may not sign certificates or isn't valid now, and
-//! a list whose issuer isn't known or may not sign lists.
+//! refused is an anchor that isn't an authority or may not sign certificates. One that isn't valid
+//! now is told of and leads nobody in, as time alone brings it about and the others go on; without
+//! any that is, nobody could come in. The lists are the affair of `lists`.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, TrustAnchor};
-use rustls::{CertRevocationListError, CertificateError, RootCertStore};
+use rustls::{CertificateError, RootCertStore};
 
 use super::TlsError;
-use crate::identity::{ListHead, Revoked, Standing};
+use super::lists::Lists;
+use crate::identity::Standing;
 
 /// What is wrong with a trust anchor. `Display` ends with the remedy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl fmt::Display for AnchorFault {
             ),
             Self::NotYetValid(from) => write!(
                 f,
-                "isn't valid before {}: add it then, or correct this machine's clock",
+                "isn't valid before {}: wait, or correct this machine's clock",
                 Moment(*from)
             ),
         }
@@ -69,15 +71,40 @@ impl fmt::Display for Moment {
     }
 }
 
+/// An anchor that isn't valid now: nobody comes in by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdleAnchor {
+    /// The subject of its certificate.
+    pub subject: String,
+    /// Its serial number, lower-case hexadecimal with colons.
+    pub serial: String,
+    /// Why, and what to do.
+    pub fault: AnchorFault,
+}
+
+impl fmt::Display for IdleAnchor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            subject,
+            serial,
+            fault,
+        } = self;
+        write!(
+            f,
+            "the authority {subject} (serial number {serial}) {fault}"
+        )
+    }
+}
+
 /// Whom we trust, and which lists say whom no more.
 #[derive(Debug)]
 pub(super) struct Trust {
     roots: RootCertStore,
     /// Of each root, in the same order.
     standings: Vec<Standing>,
-    lists: Vec<CertificateRevocationListDer<'static>>,
-    revoked: Revoked,
-    next_update: Option<i64>,
+    idle: Vec<IdleAnchor>,
+    lists: Lists,
+    turns: Vec<i64>,
 }
 
 impl Trust {
@@ -91,48 +118,54 @@ impl Trust {
     ) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         let mut standings = Vec::with_capacity(anchors.len());
+        let mut idle = Vec::new();
         for anchor in anchors {
             let standing = Standing::from_der(&anchor)
                 .map_err(|_| unusable("trust anchor", CertificateError::BadEncoding.into()))?;
-            check(&standing, now)?;
+            check(&standing)?;
+            idle.extend(idle_at(&standing, now));
             roots
                 .add(anchor)
                 .map_err(|error| unusable("trust anchor", error))?;
             standings.push(standing);
         }
+        if let Some(first) = idle.first().filter(|_| idle.len() == standings.len()) {
+            return Err(TlsError::Anchor {
+                subject: first.subject.clone(),
+                fault: first.fault,
+            });
+        }
         let ours = chain.iter().skip(1).flat_map(Standing::from_der);
         let issuers: Vec<Standing> = standings.iter().cloned().chain(ours).collect();
-        let lists = newest(lists)?;
-        for (head, _) in &lists {
-            issued(head, &issuers)?;
-        }
-        let next_update = lists.iter().filter_map(|(head, _)| head.next_update).min();
-        let mut revoked = Revoked::default();
-        let lists = lists.into_iter().map(|(head, list)| {
-            revoked.add(head);
-            list
-        });
-        let lists = lists.collect();
+        let lists = Lists::new(lists, &issuers, now)?;
+        let mut turns: Vec<i64> = standings
+            .iter()
+            .flat_map(|anchor| [anchor.not_before, anchor.not_after.saturating_add(1)])
+            .chain(lists.updates())
+            .filter(|turn| *turn > now)
+            .collect();
+        turns.sort_unstable();
         Ok(Self {
+            lists,
+            turns,
             roots,
             standings,
-            next_update,
-            lists,
-            revoked,
+            idle,
         })
     }
 
-    pub(super) fn lists(&self) -> &[CertificateRevocationListDer<'static>] {
+    pub(super) fn lists(&self) -> &Lists {
         &self.lists
     }
 
-    /// Whether any list in use revokes the certificate. webpki asks only the first that fits.
-    pub(super) fn revokes(&self, certificate: &Standing) -> bool {
-        self.revoked.names(certificate)
+    pub(super) fn idle(&self) -> &[IdleAnchor] {
+        &self.idle
     }
 
-    pub(super) fn next_update(&self) -> Option<i64> {
-        self.next_update
+    /// When the same chain may be judged otherwise than when this was loaded, in seconds since the
+    /// Unix epoch, in order: a list must have been replaced, an anchor begins or has ended.
+    pub(super) fn turns(&self) -> &[i64] {
+        &self.turns
     }
 
     /// Which anchors are valid at the moment, by position.
@@ -166,67 +199,38 @@ impl PartialEq for Trust {
     }
 }
 
-fn check(anchor: &Standing, now: i64) -> Result<(), TlsError> {
-    let fault = if !anchor.is_ca {
-        AnchorFault::NotAnAuthority
-    } else if !anchor.may_certify() {
-        AnchorFault::MayNotCertify
-    } else if anchor.not_after < now {
+fn check(anchor: &Standing) -> Result<(), TlsError> {
+    if !anchor.is_ca {
+        return Err(at_fault(anchor, AnchorFault::NotAnAuthority));
+    }
+    if !anchor.may_certify() {
+        return Err(at_fault(anchor, AnchorFault::MayNotCertify));
+    }
+    Ok(())
+}
+
+fn idle_at(anchor: &Standing, now: i64) -> Option<IdleAnchor> {
+    let fault = if anchor.not_after < now {
         AnchorFault::Expired(anchor.not_after)
     } else if anchor.not_before > now {
         AnchorFault::NotYetValid(anchor.not_before)
     } else {
-        return Ok(());
+        return None;
     };
-    Err(at_fault(anchor, fault))
+    Some(IdleAnchor {
+        subject: anchor.subject.clone(),
+        serial: anchor.serial(),
+        fault,
+    })
 }
 
-fn at_fault(anchor: &Standing, fault: AnchorFault) -> TlsError {
+pub(super) fn at_fault(anchor: &Standing, fault: AnchorFault) -> TlsError {
     TlsError::Anchor {
         subject: anchor.subject.clone(),
         fault,
     }
 }
 
-type List = (ListHead, CertificateRevocationListDer<'static>);
-
-/// Without the lists that another one replaces; the youngest first, as webpki asks the first that
-/// fits whether it is still in force.
-fn newest(lists: Vec<CertificateRevocationListDer<'static>>) -> Result<Vec<List>, TlsError> {
-    let mut kept: Vec<List> = Vec::with_capacity(lists.len());
-    for list in lists {
-        let head = ListHead::from_der(&list).map_err(|_| {
-            unusable(
-                "revocation list",
-                CertRevocationListError::ParseError.into(),
-            )
-        })?;
-        if kept.iter().any(|(other, _)| other.replaces(&head)) {
-            continue;
-        }
-        kept.retain(|(other, _)| !head.replaces(other));
-        kept.push((head, list));
-    }
-    kept.sort_by_key(|(head, _)| std::cmp::Reverse(head.this_update()));
-    Ok(kept)
-}
-
-fn issued(list: &ListHead, issuers: &[Standing]) -> Result<(), TlsError> {
-    let mut refused = None;
-    for issuer in issuers.iter().filter(|issuer| list.names_as_issuer(issuer)) {
-        if issuer.may_revoke() {
-            return Ok(());
-        }
-        refused = Some(issuer);
-    }
-    Err(match refused {
-        Some(issuer) => at_fault(issuer, AnchorFault::MayNotRevoke),
-        None => TlsError::ListIssuer {
-            issuer: list.issuer.clone(),
-        },
-    })
-}
-
-fn unusable(what: &'static str, source: rustls::Error) -> TlsError {
+pub(super) fn unusable(what: &'static str, source: rustls::Error) -> TlsError {
     TlsError::Unusable { what, source }
 }

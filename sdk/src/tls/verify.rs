@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::{self, WebPkiSupportedAlgorithms};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, RootCertStore,
-    SignatureScheme,
+    CertRevocationListError, CertificateError, DigitallySignedStruct, DistinguishedName, Error,
+    OtherError, RootCertStore, SignatureScheme,
 };
 
 use super::{provider, trust::Trust};
@@ -63,26 +64,28 @@ impl ChainFault {
 pub(super) struct Strict<V: ?Sized> {
     trust: Arc<Trust>,
     build: Build<V>,
+    algorithms: WebPkiSupportedAlgorithms,
+    /// The anchors that a client is told of.
+    hints: Vec<DistinguishedName>,
     /// With every anchor.
-    whole: Arc<V>,
+    whole: Arc<Verifiers<V>>,
     /// With the anchors that were valid when it was last asked, and which those are.
-    current: Mutex<(Vec<bool>, Arc<V>)>,
+    current: Mutex<(Vec<bool>, Arc<Verifiers<V>>)>,
 }
 
-type Build<V> = fn(&Trust, RootCertStore) -> Result<Arc<V>, VerifierBuilderError>;
+type Build<V> = fn(Arc<RootCertStore>, Vec<List>) -> Result<Arc<V>, VerifierBuilderError>;
+type List = CertificateRevocationListDer<'static>;
 
 impl Strict<dyn ClientCertVerifier> {
     /// Checks clients.
     pub(super) fn of_clients(trust: Arc<Trust>) -> Result<Self, VerifierBuilderError> {
-        Self::new(trust, |trust, roots| {
-            let mut builder =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-            if !trust.lists().is_empty() {
-                builder = builder
-                    .with_crls(trust.lists().to_vec())
-                    .enforce_revocation_expiration();
+        Self::new(trust, |roots, lists| {
+            let builder = WebPkiClientVerifier::builder_with_provider(roots, provider());
+            if lists.is_empty() {
+                return builder.build();
             }
-            builder.build()
+            let builder = builder.with_crls(lists);
+            builder.enforce_revocation_expiration().build()
         })
     }
 }
@@ -90,15 +93,51 @@ impl Strict<dyn ClientCertVerifier> {
 impl Strict<WebPkiServerVerifier> {
     /// Checks servers.
     pub(super) fn of_servers(trust: Arc<Trust>) -> Result<Self, VerifierBuilderError> {
-        Self::new(trust, |trust, roots| {
-            let mut builder =
-                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
-            if !trust.lists().is_empty() {
-                builder = builder
-                    .with_crls(trust.lists().to_vec())
-                    .enforce_revocation_expiration();
+        Self::new(trust, |roots, lists| {
+            let builder = WebPkiServerVerifier::builder_with_provider(roots, provider());
+            if lists.is_empty() {
+                return builder.build();
             }
-            builder.build()
+            let builder = builder.with_crls(lists);
+            builder.enforce_revocation_expiration().build()
+        })
+    }
+}
+
+/// One for each choice of lists; a chain that any of them lets pass is good.
+struct Verifiers<V: ?Sized>(Vec<Arc<V>>);
+
+impl<V: ?Sized> Verifiers<V> {
+    fn new(
+        trust: &Trust,
+        roots: RootCertStore,
+        build: Build<V>,
+    ) -> Result<Self, VerifierBuilderError> {
+        let roots = Arc::new(roots);
+        let choices = trust.lists().choices().iter();
+        let built = choices.map(|lists| build(roots.clone(), lists.clone()));
+        built.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// What the first says that lets the chain pass; otherwise what says most. Every list is signed
+    /// as it should be, so a signature that doesn't fit says only that a list, or an anchor of the
+    /// same name, is of another key.
+    fn ask<T>(&self, webpki: impl Fn(&V) -> Result<T, Error>) -> Result<T, Error> {
+        const LIST: Error = Error::InvalidCertRevocationList(CertRevocationListError::BadSignature);
+        const ANCHOR: Error = Error::InvalidCertificate(CertificateError::BadSignature);
+        let mut said = LIST;
+        for verifier in &self.0 {
+            match webpki(verifier) {
+                Err(error) if error == LIST => {}
+                Err(error) if said == LIST || said == ANCHOR => said = error,
+                Err(_) => {}
+                passed => return passed,
+            }
+        }
+        Err(if said == LIST {
+            CertificateError::UnknownRevocationStatus.into()
+        } else {
+            said
         })
     }
 }
@@ -107,10 +146,13 @@ impl<V: ?Sized> Strict<V> {
     fn new(trust: Arc<Trust>, build: Build<V>) -> Result<Self, VerifierBuilderError> {
         let roots = trust.roots();
         let every = vec![true; roots.len()];
-        let whole = build(&trust, roots)?;
+        let hints = roots.subjects();
+        let whole = Arc::new(Verifiers::new(&trust, roots, build)?);
         Ok(Self {
             trust,
             build,
+            algorithms: provider().signature_verification_algorithms,
+            hints,
             current: Mutex::new((every, whole.clone())),
             whole,
         })
@@ -131,12 +173,14 @@ impl<V: ?Sized> Strict<V> {
             })
             .map(|der| CertificateDer::from(der.as_ref()))
             .collect();
-        let verifier = self.at(now)?;
-        let checked = webpki(&verifier, &issuers).map_err(|error| {
-            if issuers.len() < intermediates.len() && webpki(&verifier, intermediates).is_ok() {
+        let current = self.at(now)?;
+        let checked = current.ask(|v| webpki(v, &issuers)).map_err(|error| {
+            let passes = |verifiers: &Verifiers<V>, issuers| {
+                verifiers.ask(|verifier| webpki(verifier, issuers)).is_ok()
+            };
+            if issuers.len() < intermediates.len() && passes(&current, intermediates) {
                 ChainFault::IssuerMayNotCertify.into()
-            } else if !Arc::ptr_eq(&verifier, &self.whole) && webpki(&self.whole, &issuers).is_ok()
-            {
+            } else if !Arc::ptr_eq(&current, &self.whole) && passes(&self.whole, &issuers) {
                 ChainFault::AnchorOutOfValidity.into()
             } else {
                 error
@@ -144,7 +188,8 @@ impl<V: ?Sized> Strict<V> {
         })?;
         let leaf = Standing::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
         let mut shown = issuers.iter().flat_map(Standing::from_der);
-        if self.trust.revokes(&leaf) || shown.any(|issuer| self.trust.revokes(&issuer)) {
+        let lists = self.trust.lists();
+        if lists.revokes(&leaf) || shown.any(|issuer| lists.revokes(&issuer)) {
             return Err(CertificateError::Revoked.into());
         }
         if leaf.is_ca || leaf.claims_to_certify() {
@@ -156,9 +201,9 @@ impl<V: ?Sized> Strict<V> {
         Ok(checked)
     }
 
-    /// webpki's verifier with the anchors that are valid at the moment. Built anew only when one
+    /// webpki's verifiers with the anchors that are valid at the moment. Built anew only when one
     /// has ended since the last time.
-    fn at(&self, now: UnixTime) -> Result<Arc<V>, Error> {
+    fn at(&self, now: UnixTime) -> Result<Arc<Verifiers<V>>, Error> {
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         let valid = self.trust.valid_at(seconds);
         if valid.iter().all(|valid| *valid) {
@@ -170,9 +215,9 @@ impl<V: ?Sized> Strict<V> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 != valid {
             let roots = self.trust.roots_of(&valid);
-            let built = (self.build)(&self.trust, roots)
+            let built = Verifiers::new(&self.trust, roots, self.build)
                 .map_err(|error| Error::General(error.to_string()))?;
-            *current = (valid, built);
+            *current = (valid, Arc::new(built));
         }
         Ok(current.1.clone())
     }
@@ -184,9 +229,36 @@ impl<V: ?Sized> fmt::Debug for Strict<V> {
     }
 }
 
+/// The signatures of the handshake, the same for both traits.
+macro_rules! signatures_of_the_handshake {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            leaf: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            crypto::verify_tls12_signature(message, leaf, signed, &self.algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            leaf: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            crypto::verify_tls13_signature(message, leaf, signed, &self.algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.algorithms.supported_schemes()
+        }
+    };
+}
+
 impl ClientCertVerifier for Strict<dyn ClientCertVerifier> {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.whole.root_hint_subjects()
+        &self.hints
     }
 
     fn verify_client_cert(
@@ -200,27 +272,7 @@ impl ClientCertVerifier for Strict<dyn ClientCertVerifier> {
         })
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.whole.verify_tls12_signature(message, leaf, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.whole.verify_tls13_signature(message, leaf, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.whole.supported_verify_schemes()
-    }
+    signatures_of_the_handshake!();
 }
 
 impl ServerCertVerifier for Strict<WebPkiServerVerifier> {
@@ -237,25 +289,5 @@ impl ServerCertVerifier for Strict<WebPkiServerVerifier> {
         })
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.whole.verify_tls12_signature(message, leaf, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.whole.verify_tls13_signature(message, leaf, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.whole.supported_verify_schemes()
-    }
+    signatures_of_the_handshake!();
 }

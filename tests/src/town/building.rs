@@ -278,6 +278,7 @@ impl TownBuilder {
             drain: self.drain,
             reload: Reload::default(),
             directory: Directory::new(parts).expect("a directory"),
+            file_sha256: None,
             warnings: Vec::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Change without a dropped request: what a reload puts in force, refuses and leaves alone.
 
 mod process;
+mod record;
 mod site;
 
 use std::fs;

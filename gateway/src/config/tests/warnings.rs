@@ -81,6 +81,31 @@ fn what_deserves_a_look_is_said() {
 }
 
 #[test]
+fn an_anchor_that_has_ended_is_warned_of() {
+    let (dir, now) = (town(), Timestamp::now());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let name = rcgen::DnType::CommonName;
+    params.distinguished_name.push(name, "Yesterday's CA");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.serial_number = Some(0xab_cd.into());
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let path = dir.path().join("ca.pem");
+    let anchors = fs::read_to_string(&path).unwrap();
+    let ended = params.self_signed(&key).unwrap().pem();
+    fs::write(&path, ended + &anchors).unwrap();
+    let said = "CN=Yesterday's CA (serial number 00:ab:cd) has expired (2021-01-01T00:00:00Z): take it out";
+    warned(
+        &dir,
+        BASE,
+        now,
+        &[("tls.client_ca", said), ("upstream.server_ca", said)],
+    );
+}
+
+#[test]
 fn a_certificate_that_has_ended_is_an_error() {
     let dir = town();
     let path = dir.path().join("loket.toml");

@@ -51,6 +51,8 @@ pub(super) struct Grammar {
     unfinished: Vec<u8>,
     /// Longest line of a head.
     max_line: usize,
+    /// Heads that have ended, wrapping.
+    heads: u32,
 }
 
 impl Grammar {
@@ -59,6 +61,7 @@ impl Grammar {
             state: State::Start { blank: false },
             unfinished: Vec::new(),
             max_line,
+            heads: 0,
         }
     }
 
@@ -69,6 +72,11 @@ impl Grammar {
             State::Fields(_) => true,
             _ => false,
         }
+    }
+
+    /// Counts heads that have ended.
+    pub(super) fn heads(&self) -> u32 {
+        self.heads
     }
 
     /// Whether a request has begun and not ended.
@@ -134,7 +142,11 @@ impl Grammar {
             line.extend_from_slice(&bytes[..lf]);
             self.after(&line)
         };
-        self.state = next.ok_or(Broken(lf))?;
+        let next = next.ok_or(Broken(lf))?;
+        if matches!(self.state, State::Fields(_)) && !matches!(next, State::Fields(_)) {
+            self.heads = self.heads.wrapping_add(1);
+        }
+        self.state = next;
         Ok(taken)
     }
 

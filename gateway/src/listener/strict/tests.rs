@@ -164,6 +164,30 @@ async fn a_slow_head_ends_the_connection() {
     assert_eq!(life.ending(), Ending::SlowHead);
 }
 
+/// The end of one head and the beginning of the next come in one piece.
+#[tokio::test(start_paused = true)]
+async fn each_head_has_its_own_time() {
+    let body = "content-length: 3\r\n\r\nabc";
+    for end in ["\r\n", body, "\r\nGET /between HTTP/1.1\r\n\r\n"] {
+        let (mut peer, ours) = tokio::io::duplex(8192);
+        let life = Arc::new(Life::new());
+        let mut strict = Strict::new(ours, 8192, Duration::from_secs(10), life.clone());
+        let mut buf = [0; 256];
+        let began = tokio::time::Instant::now();
+        peer.write_all(b"POST / HTTP/1.1\r\n").await.unwrap();
+        assert!(strict.read(&mut buf).await.unwrap() > 0);
+        let wait = tokio::time::timeout(Duration::from_secs(8), strict.read(&mut buf));
+        wait.await.unwrap_err();
+        let next = format!("{end}GET /next HTTP/1.1\r\n");
+        peer.write_all(next.as_bytes()).await.unwrap();
+        assert_eq!(strict.read(&mut buf).await.unwrap(), next.len());
+        let error = strict.read(&mut buf).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(life.ending(), Ending::SlowHead);
+        assert_eq!(began.elapsed().as_secs(), 18, "{end:?}");
+    }
+}
+
 /// Requests of pieces that are good, doubtful or wrong, so that many whole ones come about.
 fn requests() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop::sample::select(vec![

@@ -1,4 +1,4 @@
-//! What is counted of reloads.
+//! What is counted of reloads, and what they bring that ends.
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Meter};
@@ -12,6 +12,7 @@ pub(super) struct Reloads {
     count: Counter<u64>,
     success: Gauge<u64>,
     time: Gauge<u64>,
+    crl_next_update: Gauge<i64>,
 }
 
 /// What became of a reload.
@@ -42,6 +43,13 @@ impl Reloads {
             )
             .with_unit("s")
             .build(),
+            crl_next_update: meter
+                .i64_gauge(name::TLS_CRL_NEXT_UPDATE)
+                .with_description(
+                    "When the first revocation list must have been replaced, in Unix time; 0 without lists.",
+                )
+                .with_unit("s")
+                .build(),
         }
     }
 }
@@ -52,6 +60,14 @@ impl Metrics {
         let reloads = &self.0.instruments.reloads;
         reloads.success.record(1, &[]);
         reloads.time.record(unix_now(), &[]);
+    }
+
+    /// A revocation list in use must be replaced by this Unix time, and no other before; none is
+    /// told as 0.
+    pub fn crl_next_update(&self, role: &'static str, unix_seconds: Option<i64>) {
+        let labels = [KeyValue::new(name::ROLE, role)];
+        let gauge = &self.0.instruments.reloads.crl_next_update;
+        gauge.record(unix_seconds.unwrap_or_default(), &labels);
     }
 
     /// A reload ended.

@@ -32,6 +32,7 @@ loket_policy_decisions_total counter
 loket_ratelimit_decisions_total counter
 loket_schema_violations_total counter
 loket_tls_cert_not_after_seconds gauge
+loket_tls_crl_next_update_seconds gauge
 loket_tls_handshakes_total counter
 target_info gauge";
 
@@ -72,6 +73,8 @@ fn samples_have_the_contracts_labels() {
         r#"loket_ratelimit_decisions_total{decision="denied",scope="mall"} 1"#,
         r#"loket_schema_violations_total{schema="person-identity/1",service_peer_name="dukcapil"} 1"#,
         r#"loket_tls_cert_not_after_seconds{role="server",subject="gateway"} 1800000000"#,
+        r#"loket_tls_crl_next_update_seconds{role="client"} 0"#,
+        r#"loket_tls_crl_next_update_seconds{role="server"} 1800000000"#,
         r#"loket_tls_handshakes_total{result="ok"} 1"#,
         r#"loket_tls_handshakes_total{result="tls_cert_expired"} 1"#,
     ];
@@ -158,6 +161,8 @@ fn exercised() -> String {
     metrics.tls_handshake(None);
     metrics.tls_handshake(Some(ErrorType::TlsCertExpired.as_str()));
     metrics.cert_not_after("gateway", "server", 1_800_000_000);
+    metrics.crl_next_update("server", Some(1_800_000_000));
+    metrics.crl_next_update("client", None);
     let (lines, _flush) = in_batches(std::io::sink()).unwrap();
     telemetry.count_lost_lines(&lines);
     telemetry.prometheus_text()

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use loket_gateway::audit::Asker;
 use loket_gateway::config::Config;
 use loket_gateway::pipeline::Gateway;
 use loket_gateway::reload::{Changes, Refused, Reloader};
@@ -240,7 +241,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn reload(&self) -> Result<Changes, Refused> {
-        self.reloader.reload().await
+        self.reloader.reload(Asker::Signal).await
     }
 
     pub(crate) async fn stop(self) {

@@ -1,0 +1,124 @@
+//! What is recorded of an act upon the gateway itself: who asked for it, what came of it, and what
+//! was in force. Hashes stand for the configuration; no address and nobody is named.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::Serialize;
+
+use super::{Kind, hex};
+use crate::config::Config;
+
+/// Who asked for an act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asker {
+    /// A signal to the process, or the program that the gateway runs in.
+    Signal,
+    /// Someone at the operators' listener.
+    Admin,
+    /// The watch over files.
+    Watch,
+}
+
+/// An act in the log.
+#[derive(Debug, Clone, Serialize)]
+pub struct ActEntry {
+    kind: Kind,
+    /// Why it was refused, in the word that the operators' listener answers with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'static str>,
+    act: Act,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Act {
+    asked_by: Asker,
+    outcome: ActOutcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Fingerprint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Fingerprint>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum ActOutcome {
+    Applied,
+    Refused,
+}
+
+impl ActEntry {
+    /// The gateway begins to stop.
+    #[must_use]
+    pub fn drain(asked_by: Asker) -> Self {
+        Self {
+            kind: Kind::Drain,
+            refusal: None,
+            act: Act {
+                asked_by,
+                outcome: ActOutcome::Applied,
+                before: None,
+                after: None,
+            },
+        }
+    }
+
+    /// A reload ended, with a reason if it was refused; what was in force before and is now.
+    #[must_use]
+    pub fn reload(
+        asked_by: Asker,
+        refusal: Option<&'static str>,
+        before: Fingerprint,
+        after: Fingerprint,
+    ) -> Self {
+        let outcome = match refusal {
+            None => ActOutcome::Applied,
+            Some(_) => ActOutcome::Refused,
+        };
+        Self {
+            kind: Kind::Reload,
+            refusal,
+            act: Act {
+                asked_by,
+                outcome,
+                before: Some(before),
+                after: Some(after),
+            },
+        }
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+/// A configuration, told from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fingerprint {
+    /// SHA-256 of its file, as `sha256sum` shows it; absent when a program made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// SHA-256 of what the file names: certificates, anchors, lists, holds. No key goes into it.
+    pub material: String,
+}
+
+impl Fingerprint {
+    /// Of what was read.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let mut digest = Context::new(&SHA256);
+        digest.update(config.server_tls.fingerprint());
+        digest.update(config.client_tls.fingerprint());
+        let mut holds: Vec<&String> = config.directory.holds().iter().collect();
+        holds.sort_unstable();
+        for reference in holds {
+            // All of one length.
+            digest.update(reference.as_bytes());
+        }
+        Self {
+            file: config.file_sha256.map(|hash| hex(&hash)),
+            material: hex(digest.finish().as_ref()),
+        }
+    }
+}
