@@ -1,6 +1,7 @@
 //! Routed calls: one agency's REST service called by another's system, streamed, as granted.
 
 mod backend;
+mod unrecorded;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
