@@ -27,6 +27,7 @@ use crate::audit::{CallEntry, CallOutcome, Kind};
 use crate::policy::PermittedCall;
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
+use crate::telemetry::{Decision, RateScope};
 use crate::trail::Trail;
 use crate::upstream::{BoxError, Failure, Forward, Forwarded};
 use answering::Answering;
@@ -61,8 +62,13 @@ pub async fn forward(
     now: Timestamp,
 ) -> Result<Opened, Refusal> {
     let service = &snapshot.directory.services()[permitted.service()];
-    let grant = &snapshot.directory.service_grants()[permitted.grant()];
-    let pattern = &grant.paths[permitted.pattern()];
+    // The first grant that has a call left today; one that is used up doesn't hide the next.
+    let drawn = permitted
+        .grants()
+        .find(|named| snapshot.admission.draw_call(named.grant, now));
+    let named = drawn.unwrap_or(permitted.first());
+    let grant = &snapshot.directory.service_grants()[named.grant];
+    let pattern = &grant.paths[named.pattern];
     let request_id = Uuid::now_v7();
     trail.call(
         request_id,
@@ -75,10 +81,21 @@ pub async fn forward(
             status: None,
             request: None,
             response: None,
+            asked: drawn.is_some(),
             outcome: CallOutcome::Open,
         },
     );
-    snapshot.admission.draw_call(permitted.grant(), now)?;
+    let decision = match drawn {
+        Some(_) => Decision::Allowed,
+        None => Decision::Denied,
+    };
+    let metrics = trail.telemetry().metrics();
+    metrics.rate_limited(RateScope::Agency, decision);
+    if drawn.is_none() {
+        trail.call_ended(None, None, None, CallOutcome::Denied);
+        let wait = snapshot.admission.until_tomorrow(now);
+        return Err(Refusal::QuotaUsedUp(wait));
+    }
     let mut headers = std::mem::take(&mut head.headers);
     headers::clean_request(&mut headers);
     let caller = permitted.admitted().identified();
@@ -113,7 +130,8 @@ pub async fn forward(
         }),
         Err(failure) => {
             if !failure.asked {
-                snapshot.admission.give_back_call(permitted.grant(), now);
+                snapshot.admission.give_back_call(named.grant, now);
+                trail.call_unasked();
             }
             let refusal = refusal(&failure, sent.as_deref(), patience);
             trail.call_ended(

@@ -140,6 +140,13 @@ impl Trail {
         self.entry.call = Some(Box::new(call));
     }
 
+    /// The routed call reached nobody.
+    pub fn call_unasked(&mut self) {
+        if let Some(call) = &mut self.entry.call {
+            call.asked = false;
+        }
+    }
+
     /// What became of a routed call.
     pub fn call_ended(
         &mut self,

@@ -25,6 +25,8 @@ pub struct CallEntry {
     /// The source's body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<BodySum>,
+    /// Whether the source may have seen it; only then it counts against the grant.
+    pub asked: bool,
     /// What became of it.
     pub outcome: CallOutcome,
 }
@@ -49,6 +51,8 @@ pub enum CallOutcome {
     Answered,
     /// A body broke off, or the caller left.
     CutShort,
+    /// No grant that names it has a call left today.
+    Denied,
     /// The source didn't begin to answer in time.
     TimedOut,
     /// The source couldn't be reached.

@@ -62,7 +62,7 @@ impl Asked {
         #[derive(Deserialize)]
         struct Call {
             grant: String,
-            outcome: String,
+            asked: Option<bool>,
         }
         #[derive(Deserialize)]
         struct Source {
@@ -77,12 +77,8 @@ impl Asked {
         {
             return;
         }
-        // A call that never reached its source wasn't counted.
-        let call = line
-            .call
-            .iter()
-            .filter(|call| call.outcome != "unavailable");
-        let calls = call.map(|call| &call.grant);
+        let calls = line.call.iter().filter(|call| call.asked != Some(false));
+        let calls = calls.map(|call| &call.grant);
         let records = line.sources.iter().flat_map(|source| &source.grants);
         for grant in records.chain(calls) {
             if let Some((_, asked)) = self.grants.get_mut(grant) {

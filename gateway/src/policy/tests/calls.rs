@@ -73,11 +73,9 @@ fn check(call: &str, day: &str, expected: Option<(&str, &str)>) {
     let today = day.parse().unwrap();
     let decided = authorise_call(admitted, target, &method, &directory, today);
     let decided = decided.map(|permitted| {
-        let grant = &directory.service_grants()[permitted.grant()];
-        (
-            grant.id.clone(),
-            grant.paths[permitted.pattern()].to_string(),
-        )
+        let named = permitted.first();
+        let grant = &directory.service_grants()[named.grant];
+        (grant.id.clone(), grant.paths[named.pattern].to_string())
     });
     let expected = expected
         .map(|(grant, path)| (grant.to_owned(), path.to_owned()))
@@ -112,6 +110,24 @@ fn a_call_needs_a_grant_in_force_of_its_method_and_path() {
     check("bapenda GET dukcapil/photos/x", day, None);
     check("bapenda GET dukcapil/nothing/x", day, None);
     check("bapenda GET nobody/population/people/1", day, None);
+}
+
+#[test]
+fn all_grants_that_name_a_call_are_known_in_order() {
+    let directory = Directory::new(with_calls(town::parts())).unwrap();
+    let admitted = fixture::admitted(&directory, "bapenda");
+    let request = Request::get("/v1/services/dukcapil/population/people/1/status");
+    let head = request.body(()).unwrap().into_parts().0;
+    let Ok(Operation::Call(target)) = Operation::of(&head) else {
+        panic!("it's a call");
+    };
+    let permitted = authorise_call(admitted, target, &Method::GET, &directory, town::TODAY);
+    let permitted = permitted.unwrap();
+    let ids: Vec<&str> = permitted
+        .grants()
+        .map(|named| directory.service_grants()[named.grant].id.as_str())
+        .collect();
+    assert_eq!(ids, ["S-001", "S-002"]);
 }
 
 #[test]
