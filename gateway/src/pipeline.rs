@@ -309,8 +309,10 @@ async fn call(
     gateway.audit.ready()?;
     let today = snapshot.admission.today(now);
     let permitted =
-        policy::authorise_call(admitted, target, &head.method, &snapshot.directory, today)?;
-    relay::forward(&permitted, snapshot, head, &mut body.body, trail, now).await
+        policy::authorise_call(admitted, target, &head.method, &snapshot.directory, today);
+    let metrics = gateway.telemetry.metrics();
+    metrics.policy_decided(decision(&permitted), None);
+    relay::forward(&permitted?, snapshot, head, &mut body.body, trail, now).await
 }
 
 /// A lookup's rooms, in order.
@@ -341,7 +343,7 @@ async fn look_up(
     let permitted = policy::authorise(routed, directory, today, held);
     telemetry
         .metrics()
-        .policy_decided(decision(&permitted), purpose);
+        .policy_decided(decision(&permitted), Some(purpose));
     let permitted = permitted.map_err(|denied| {
         trail.planned(fanout::denied(&denied, &snapshot));
         Refusal::NothingGranted

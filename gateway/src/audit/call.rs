@@ -41,6 +41,21 @@ pub struct BodySum {
     pub sha256: Option<String>,
 }
 
+impl CallOutcome {
+    /// The word in an entry, and of the metric.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Answered => "answered",
+            Self::CutShort => "cut_short",
+            Self::Denied => "denied",
+            Self::TimedOut => "timed_out",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// What became of a routed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
