@@ -1,6 +1,7 @@
 //! Routed calls: one agency's REST service called by another's system, streamed, as granted.
 
 mod backend;
+mod catalogue;
 mod counted;
 mod quota;
 mod unrecorded;
