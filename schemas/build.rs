@@ -24,11 +24,12 @@ const RECORDS: [&str; 16] = [
     "az-taxpayer",
 ];
 
-const ENVELOPES: [&str; 8] = [
+const ENVELOPES: [&str; 9] = [
     "lookup",
     "answer",
     "problem",
     "grant",
+    "catalogue",
     "receipt",
     "audit-entry",
     "source-request",

@@ -11,8 +11,8 @@ use std::time::Duration;
 use divan::Bencher;
 use http::{Method, Version};
 use loket_gateway::telemetry::{
-    self, Called, Decision, LogFormat, Metrics, Peer, PeerAddress, RateScope, ServerSpan, Settings,
-    Telemetry,
+    self, Called, Decision, EndedCall, LogFormat, Metrics, Peer, PeerAddress, RateScope,
+    ServerSpan, Settings, Telemetry,
 };
 use loket_sdk::trace::TraceContext;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -95,8 +95,21 @@ fn rate_limited(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn policy_decided(bencher: Bencher<'_, '_>) {
     metric(bencher, |metrics| {
-        metrics.policy_decided(Decision::Allowed, PURPOSE);
+        metrics.policy_decided(Decision::Allowed, Some(PURPOSE));
     });
+}
+
+#[divan::bench]
+fn call_ended(bencher: Bencher<'_, '_>) {
+    let call = EndedCall {
+        consumer: "bapenda",
+        agency: "dukcapil",
+        service: "population",
+        outcome: "answered",
+        request: 4,
+        response: 70_000,
+    };
+    metric(bencher, |metrics| metrics.call_ended(&call));
 }
 
 #[divan::bench]

@@ -214,17 +214,11 @@ impl Admission {
         }
     }
 
-    /// Counts one call against a service grant.
-    ///
-    /// # Errors
-    /// [`Refusal::QuotaUsedUp`] when it has no more calls today.
-    pub fn draw_call(&self, grant: ServiceGrantIndex, now: Timestamp) -> Result<(), Refusal> {
-        match &self.calls[grant] {
-            Some(daily) if !daily.draw(self.today(now)) => {
-                Err(Refusal::QuotaUsedUp(self.until_tomorrow(now)))
-            }
-            _ => Ok(()),
-        }
+    /// Counts one call against a service grant; `false` when it has none left today.
+    #[must_use]
+    pub fn draw_call(&self, grant: ServiceGrantIndex, now: Timestamp) -> bool {
+        let daily = self.calls[grant].as_ref();
+        daily.is_none_or(|daily| daily.draw(self.today(now)))
     }
 
     /// Takes back what [`Self::draw_call`] counted, for a call that never reached the agency.
@@ -246,7 +240,9 @@ impl Admission {
         daily.is_none_or(|daily| daily.draw(today))
     }
 
-    fn until_tomorrow(&self, now: Timestamp) -> Duration {
+    /// How long until the next day begins in the agencies' time zone.
+    #[must_use]
+    pub fn until_tomorrow(&self, now: Timestamp) -> Duration {
         self.today(now)
             .tomorrow()
             .and_then(|tomorrow| self.zone.to_timestamp(tomorrow.at(0, 0, 0, 0)))

@@ -1,6 +1,7 @@
 //! Fixture: what the tests of several rooms share.
 
 pub(crate) mod golden;
+pub(crate) mod services;
 pub(crate) mod town;
 pub(crate) mod world;
 

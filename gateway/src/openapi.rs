@@ -73,7 +73,7 @@ fn assemble() -> Value {
         },
         "paths": {
             "/v1/lookups": { "post": lookup },
-            "/v1/catalogue": { "get": read("catalogue", "What this caller may ask", object.clone(), json!([])) },
+            "/v1/catalogue": { "get": read("catalogue", "What this caller may ask and call", reference("catalogue"), json!([])) },
             "/v1/schemas/{record}/{version}": {
                 "get": read("schema", "The JSON Schema of a record", object.clone(), json!([parameter("record"), parameter("version")]))
             },
@@ -104,7 +104,7 @@ fn reference(name: &str) -> Value {
 /// document's root, whatever an `$id` in between says.
 fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
-    for name in ["lookup", "answer", "problem"] {
+    for name in ["lookup", "answer", "catalogue", "problem"] {
         let Some(envelope) = loket_schemas::envelope(name) else {
             continue;
         };

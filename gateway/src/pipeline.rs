@@ -4,145 +4,42 @@
 //! goes through the rooms, each of which takes the evidence of the one before:
 //! identify -> admit -> validate -> route -> authorise -> ask -> check -> minimise -> compare.
 
+mod gateway;
+
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, Version, header};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, Response, Version, header};
 use jiff::Timestamp;
-use loket_sdk::ids::MemberId;
 use loket_sdk::message::Answer;
 use loket_sdk::schema;
 use loket_sdk::trace::TraceContext;
 use rustls::pki_types::UnixTime;
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
 
 use crate::admission::Admitted;
-use crate::admission::places::{Places, Share};
 use crate::answer::{self, Lookup};
-use crate::audit::{Audit, Kind};
-use crate::config::Limits;
+use crate::audit::Kind;
 use crate::fanout::{self, FanOut};
 use crate::identity::Peer;
-use crate::last_good::LastGood;
 use crate::refusal::{NotEnrolled, Refusal};
 use crate::relay::{self, Opened};
 use crate::reply::{self, Body};
 use crate::request::{CallTarget, Operation, Unread, Wanted, head};
 use crate::snapshot::Snapshot;
-use crate::telemetry::{Decision, RateScope, Telemetry};
+use crate::telemetry::{Decision, RateScope};
 use crate::trail::Trail;
 use crate::{catalogue, identity, openapi, policy, route, stream, validate};
 
+pub use gateway::{Arrival, Gateway};
+
 /// No request takes longer.
 const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
-
-/// What all requests share.
-pub struct Gateway {
-    snapshot: ArcSwap<Snapshot>,
-    audit: Audit,
-    telemetry: Telemetry,
-    limits: Limits,
-    places: Places,
-    /// Requests that are shed while the rest of their body is taken.
-    shedding: Semaphore,
-    last_good: Arc<LastGood>,
-    draining: Arc<AtomicBool>,
-}
-
-impl Gateway {
-    /// A gateway that sees `snapshot` and records in `audit`.
-    #[must_use]
-    pub fn new(
-        snapshot: Snapshot,
-        audit: Audit,
-        telemetry: Telemetry,
-        limits: Limits,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            snapshot: ArcSwap::from_pointee(snapshot),
-            audit,
-            telemetry,
-            places: Places::new(limits.max_requests, limits.max_requests_per_member),
-            shedding: Semaphore::new(limits.max_requests),
-            last_good: Arc::new(LastGood::new(limits.stale_entries, limits.stale_for)),
-            limits,
-            draining: Arc::new(AtomicBool::new(false)),
-        })
-    }
-
-    /// What requests see from now on.
-    pub fn swap(&self, snapshot: Snapshot) {
-        self.snapshot.store(Arc::new(snapshot));
-    }
-
-    /// What requests see now.
-    #[must_use]
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
-    }
-
-    /// The stage of trust that requests go by; see [`identity::Trust::stage`].
-    #[must_use]
-    pub fn stage(&self, now: UnixTime) -> u64 {
-        self.snapshot.load().trust.stage(now)
-    }
-
-    /// Where exchanges are recorded.
-    #[must_use]
-    pub fn audit(&self) -> &Audit {
-        &self.audit
-    }
-
-    /// Spans and metrics.
-    #[must_use]
-    pub fn telemetry(&self) -> &Telemetry {
-        &self.telemetry
-    }
-
-    /// Waits until no request is open, at most so long.
-    pub async fn quiet(&self, within: Duration) {
-        // In time or not, what follows is the same.
-        let _ = tokio::time::timeout(within, self.places.all_free()).await;
-    }
-
-    /// The places for requests.
-    #[must_use]
-    pub fn places(&self) -> &Places {
-        &self.places
-    }
-
-    /// Whose connection it is, to count by.
-    #[must_use]
-    pub fn member(&self, peer: &Peer) -> Option<MemberId> {
-        identity::member(peer.certificate.as_ref()?, &self.snapshot.load().directory)
-    }
-
-    /// Set when new requests are to be refused.
-    #[must_use]
-    pub fn draining(&self) -> &Arc<AtomicBool> {
-        &self.draining
-    }
-}
-
-/// A request with its peer, as the listener hands it over.
-pub struct Arrival {
-    /// Who is at the other end.
-    pub peer: Arc<Peer>,
-    /// Its share of the places.
-    pub share: Arc<Share>,
-    /// The peer's address.
-    pub address: std::net::SocketAddr,
-    /// The request.
-    pub request: Request<Incoming>,
-}
 
 /// The way in. A panic ends its own request only; its message, which could quote a value, is
 /// dropped, and the trail records the request as abandoned.
@@ -223,12 +120,12 @@ async fn handle(
             .await
             .unwrap_or_else(|_| Err(Refusal::Internal("the walk got stuck".to_owned())))
     };
-    if outcome.is_err() && is_clear && !expects {
-        // Not for all when very many are shed: what waits for the rest of a body costs memory.
-        let room = shed.is_some().then(|| gateway.shedding.try_acquire());
-        if !matches!(room, Some(Err(_))) {
-            body.drain().await;
-        }
+    if outcome.is_err()
+        && is_clear
+        && !expects
+        && let Some(_room) = gateway.places.room_for_rest(shed)
+    {
+        body.drain().await;
     }
     let ends = matches!(&outcome, Err(refusal) if refusal.ends_connection());
     let mut response = conclude(outcome, trail, patience).await;
@@ -309,8 +206,10 @@ async fn call(
     gateway.audit.ready()?;
     let today = snapshot.admission.today(now);
     let permitted =
-        policy::authorise_call(admitted, target, &head.method, &snapshot.directory, today)?;
-    relay::forward(&permitted, snapshot, head, &mut body.body, trail, now).await
+        policy::authorise_call(admitted, target, &head.method, &snapshot.directory, today);
+    let metrics = gateway.telemetry.metrics();
+    metrics.policy_decided(decision(&permitted), None);
+    relay::forward(&permitted?, snapshot, head, &mut body.body, trail, now).await
 }
 
 /// A lookup's rooms, in order.
@@ -341,7 +240,7 @@ async fn look_up(
     let permitted = policy::authorise(routed, directory, today, held);
     telemetry
         .metrics()
-        .policy_decided(decision(&permitted), purpose);
+        .policy_decided(decision(&permitted), Some(purpose));
     let permitted = permitted.map_err(|denied| {
         trail.planned(fanout::denied(&denied, &snapshot));
         Refusal::NothingGranted

@@ -17,7 +17,7 @@ use loket_sdk::schema::{self, RecordSchema};
 use crate::directory::{Directory, Grant, GrantIndex, Mode};
 use crate::route::{Leg, Routed};
 
-pub use calls::{PermittedCall, authorise_call};
+pub use calls::{NamedBy, PermittedCall, authorise_call};
 pub use matrix::matrix;
 
 /// What a consumer wants to know of one source.

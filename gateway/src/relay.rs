@@ -7,6 +7,7 @@
 mod answering;
 mod headers;
 mod meter;
+mod passing;
 mod sending;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
@@ -24,13 +25,16 @@ use loket_sdk::message::Reason;
 use uuid::Uuid;
 
 use crate::audit::{CallEntry, CallOutcome, Kind};
-use crate::policy::PermittedCall;
+use crate::directory::Service;
+use crate::policy::{NamedBy, PermittedCall};
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
+use crate::telemetry::{Decision, RateScope};
 use crate::trail::Trail;
 use crate::upstream::{BoxError, Failure, Forward, Forwarded};
 use answering::Answering;
-use meter::{Fault, Meter};
+use meter::Meter;
+use passing::Fault;
 use sending::Sending;
 
 /// A body on its way to the caller.
@@ -61,45 +65,23 @@ pub async fn forward(
     now: Timestamp,
 ) -> Result<Opened, Refusal> {
     let service = &snapshot.directory.services()[permitted.service()];
-    let grant = &snapshot.directory.service_grants()[permitted.grant()];
-    let pattern = &grant.paths[permitted.pattern()];
-    let request_id = request_id(now);
-    trail.call(
-        request_id,
-        CallEntry {
-            agency: service.agency.clone(),
-            service: service.service.clone(),
-            method: head.method.as_str().to_owned(),
-            grant: grant.id.clone(),
-            path: pattern.as_str().to_owned(),
-            status: None,
-            request: None,
-            response: None,
-            outcome: CallOutcome::Open,
-        },
-    );
-    snapshot.admission.draw_call(permitted.grant(), now)?;
-    let mut headers = std::mem::take(&mut head.headers);
-    headers::clean_request(&mut headers);
-    let caller = permitted.admitted().identified();
-    headers::introduce(&mut headers, caller, request_id, service.first_byte_timeout);
+    let (named, request_id) = draw(permitted, snapshot, &head.method, trail, now)?;
+    let grant = &snapshot.directory.service_grants()[named.grant];
     // A caller who stands still must be found out before the source seems to be slow to answer.
     let patience = service
         .stall_timeout
         .min(service.first_byte_timeout * 3 / 4);
     let (outbound, sent) = outbound(body.take(), patience);
-    let mut request = Request::new(outbound);
+    let headers = std::mem::take(&mut head.headers);
+    let mut request = request(permitted, request_id, service, headers, outbound)?;
     *request.method_mut() = head.method.clone();
-    *request.headers_mut() = headers;
-    let path = permitted.target().path_and_query();
-    *request.uri_mut() = path.map_err(|_| Refusal::NotFound)?.into();
     let forward = Forward {
         request,
         connect_timeout: service.backend.connect_timeout,
         first_byte_timeout: service.first_byte_timeout,
         deadline: None,
         replayable: matches!(head.method, Method::GET | Method::HEAD),
-        route: pattern.as_str(),
+        route: grant.paths[named.pattern].as_str(),
         parent: trail.span().clone(),
     };
     match snapshot.services[permitted.service()]
@@ -113,7 +95,8 @@ pub async fn forward(
         }),
         Err(failure) => {
             if !failure.asked {
-                snapshot.admission.give_back_call(permitted.grant(), now);
+                snapshot.admission.give_back_call(named.grant, now);
+                trail.call_unasked();
             }
             let refusal = refusal(&failure, sent.as_deref(), patience);
             trail.call_ended(
@@ -133,6 +116,69 @@ fn request_id(now: Timestamp) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(ms, &rand::random()).into_uuid()
 }
 
+/// Draws on the first grant that has a call left today, so that one that is used up doesn't hide the
+/// next, and says in the trail which call it is.
+fn draw(
+    permitted: &PermittedCall,
+    snapshot: &Snapshot,
+    method: &Method,
+    trail: &mut Trail,
+    now: Timestamp,
+) -> Result<(NamedBy, Uuid), Refusal> {
+    let service = &snapshot.directory.services()[permitted.service()];
+    let drawn = permitted
+        .grants()
+        .find(|named| snapshot.admission.draw_call(named.grant, now));
+    let named = drawn.unwrap_or(permitted.first());
+    let grant = &snapshot.directory.service_grants()[named.grant];
+    let request_id = request_id(now);
+    trail.call(
+        request_id,
+        CallEntry {
+            agency: service.agency.clone(),
+            service: service.service.clone(),
+            method: method.as_str().to_owned(),
+            grant: grant.id.clone(),
+            path: grant.paths[named.pattern].as_str().to_owned(),
+            status: None,
+            request: None,
+            response: None,
+            asked: drawn.is_some(),
+            outcome: CallOutcome::Open,
+        },
+    );
+    let decision = match drawn {
+        Some(_) => Decision::Allowed,
+        None => Decision::Denied,
+    };
+    let metrics = trail.telemetry().metrics();
+    metrics.rate_limited(RateScope::Agency, decision);
+    if drawn.is_none() {
+        trail.call_ended(None, None, None, CallOutcome::Denied);
+        let wait = snapshot.admission.until_tomorrow(now);
+        return Err(Refusal::QuotaUsedUp(wait));
+    }
+    Ok((named, request_id))
+}
+
+/// The request as the source gets it: what was checked, and who calls.
+fn request(
+    permitted: &PermittedCall,
+    request_id: Uuid,
+    service: &Service,
+    mut headers: HeaderMap,
+    body: Streamed,
+) -> Result<Request<Streamed>, Refusal> {
+    headers::clean_request(&mut headers);
+    let caller = permitted.admitted().identified();
+    headers::introduce(&mut headers, caller, request_id, service.first_byte_timeout);
+    let mut request = Request::new(body);
+    *request.headers_mut() = headers;
+    let path = permitted.target().path_and_query();
+    *request.uri_mut() = path.map_err(|_| Refusal::NotFound)?.into();
+    Ok(request)
+}
+
 /// The body as the source gets it, and what measures it; a request without one is measured already.
 fn outbound(body: Option<Incoming>, stall: Duration) -> (Streamed, Option<Arc<Meter>>) {
     match body.filter(|body| !body.is_end_stream()) {
@@ -150,7 +196,7 @@ fn outbound(body: Option<Incoming>, stall: Duration) -> (Streamed, Option<Arc<Me
 
 /// Whose fault it is that there is no answer.
 fn refusal(failure: &Failure, sent: Option<&Meter>, stall: Duration) -> Refusal {
-    match (failure.reason, sent.map(Meter::fault)) {
+    match (failure.reason, sent.and_then(Meter::fault)) {
         (_, Some(Fault::Stalled)) => Refusal::RequestTimeout(stall),
         (_, Some(Fault::Broken)) | (Reason::CallerLeft, _) => {
             Refusal::BadTarget("The body broke off")

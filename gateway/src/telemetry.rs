@@ -34,8 +34,8 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, SpanPro
 pub use self::error_type::ErrorType;
 pub use self::logs::{Batches, Flush, in_batches, init_logs, subscriber};
 pub use self::metrics::{
-    BreakerState, Decision, Ending, Handshaking, InFlight, Metrics, Open, Peer, PeerAddress,
-    RateScope, Refused, Reloaded, Resend, Shed,
+    BreakerState, Decision, EndedCall, Ending, Handshaking, InFlight, Metrics, Open, Peer,
+    PeerAddress, RateScope, Refused, Reloaded, Resend, Shed,
 };
 pub use self::spans::{Called, ClientSpan, RoomSpan, ServerSpan, SpanHandle};
 

@@ -16,7 +16,7 @@ use crate::audit::{Audit, BodySum, CallEntry, CallOutcome, Entry, Kind, SourceEn
 use crate::fanout::Plan;
 use crate::identity::Identified;
 use crate::refusal::Refusal;
-use crate::telemetry::{ServerSpan, SpanHandle, Telemetry};
+use crate::telemetry::{EndedCall, ServerSpan, SpanHandle, Telemetry};
 use crate::validate::Valid;
 
 /// An open request.
@@ -140,6 +140,13 @@ impl Trail {
         self.entry.call = Some(Box::new(call));
     }
 
+    /// The routed call reached nobody.
+    pub fn call_unasked(&mut self) {
+        if let Some(call) = &mut self.entry.call {
+            call.asked = false;
+        }
+    }
+
     /// What became of a routed call.
     pub fn call_ended(
         &mut self,
@@ -153,7 +160,23 @@ impl Trail {
             call.request = request;
             call.response = response;
             call.outcome = outcome;
+            self.count_call();
         }
+    }
+
+    fn count_call(&self) {
+        let (Some(call), Some(member)) = (&self.entry.call, &self.entry.member) else {
+            return;
+        };
+        let bytes = |sum: &Option<BodySum>| sum.as_ref().map_or(0, |sum| sum.bytes);
+        self.telemetry.metrics().call_ended(&EndedCall {
+            consumer: member.as_str(),
+            agency: call.agency.as_str(),
+            service: call.service.as_str(),
+            outcome: call.outcome.as_str(),
+            request: bytes(&call.request),
+            response: bytes(&call.response),
+        });
     }
 
     /// Records that a routed call's answer begins, before its head leaves.
@@ -279,6 +302,7 @@ impl Drop for Trail {
             && call.outcome == CallOutcome::Open
         {
             call.outcome = CallOutcome::CutShort;
+            self.count_call();
         }
         for (source, asked) in self.entry.sources.iter_mut().zip(self.asked.iter()) {
             if source.reason == Reason::CallerLeft && asked.load(Ordering::Relaxed) {

@@ -80,7 +80,7 @@ pub struct Common {
 pub static RECORDS: [Record; 16] = include!(concat!(env!("OUT_DIR"), "/records.rs"));
 
 /// Every envelope.
-pub static ENVELOPES: [Envelope; 8] = include!(concat!(env!("OUT_DIR"), "/envelopes.rs"));
+pub static ENVELOPES: [Envelope; 9] = include!(concat!(env!("OUT_DIR"), "/envelopes.rs"));
 
 /// The shared definitions.
 pub static COMMON: Common = Common {

@@ -36,6 +36,7 @@
 //! | how to do something | [`manual`] |
 //! | what a result means | [`manual::outcomes`] |
 //! | what an error means | [`manual::errors`] |
+//! | calling another agency's service | [`manual::routed_calls`] |
 //! | certificates | [`manual::certificates`], [`tls`], [`identity`] |
 //! | PHP, Java, curl | [`manual::from_other_languages`] |
 //! | identifiers such as the NIK | [`ids`] |

@@ -2,6 +2,7 @@
 //!
 //! - [`first_lookup`]: a counter asks.
 //! - [`first_agency`]: an agency answers.
+//! - [`routed_calls`]: an agency's system calls another's service.
 //! - [`outcomes`]: what a result means and what to do at the counter.
 //! - [`errors`]: what stands between you and an answer, every code.
 //! - [`certificates`]: who is who, and how to get, renew and check a certificate.
@@ -13,6 +14,10 @@ pub mod first_lookup {
 
 pub mod first_agency {
     #![doc = include_str!("manual/first_agency.md")]
+}
+
+pub mod routed_calls {
+    #![doc = include_str!("manual/routed_calls.md")]
 }
 
 pub mod outcomes {

@@ -117,6 +117,8 @@ envelopes! {
     source_request "source-request";
     /// What an agency answers.
     source_answer "source-answer";
+    /// `GET /v1/catalogue`, the answer.
+    catalogue "catalogue";
     /// A problem document.
     problem "problem";
 }

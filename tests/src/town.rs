@@ -106,6 +106,15 @@ impl Town {
         });
     }
 
+    /// The same, with another directory.
+    ///
+    /// # Panics
+    /// When one runs, or this one can't.
+    pub async fn start_gateway_on(&mut self, parts: Parts) {
+        self.parts = parts;
+        self.start_gateway().await;
+    }
+
     /// Why a gateway can't start on the audit log; none when it can, and then it is dropped.
     ///
     /// # Panics
@@ -285,6 +294,15 @@ impl Town {
     #[must_use]
     pub fn parts(&self) -> Parts {
         self.parts.clone()
+    }
+
+    /// Lets requests see another directory from now on, and the gateways that are started later.
+    ///
+    /// # Panics
+    /// When it can't stand.
+    pub fn settle(&mut self, parts: Parts) {
+        self.parts = parts.clone();
+        self.swap(parts);
     }
 
     /// Lets requests see another directory from now on.

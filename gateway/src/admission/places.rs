@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use loket_sdk::ids::MemberId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::telemetry::Shed;
 
@@ -20,6 +20,8 @@ pub struct Places {
     capacity: usize,
     per_member: usize,
     free: Arc<Semaphore>,
+    /// For requests that are shed while the rest of their body is taken.
+    rests: Semaphore,
     /// Members that have requests open.
     active: Arc<AtomicUsize>,
     /// Of members with open connections; bounded by them.
@@ -40,6 +42,10 @@ pub struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
+/// Room for the rest of one body, until it drops.
+#[derive(Debug)]
+pub struct Room<'a>(#[expect(dead_code, reason = "held")] Option<SemaphorePermit<'a>>);
+
 impl Places {
     /// So many in all, and so many for one member at most.
     #[must_use]
@@ -48,6 +54,7 @@ impl Places {
             capacity,
             per_member,
             free: Arc::new(Semaphore::new(capacity)),
+            rests: Semaphore::new(capacity),
             active: Arc::default(),
             shares: Mutex::default(),
         }
@@ -91,6 +98,17 @@ impl Places {
             return Err(Shed::Share);
         }
         Ok(place)
+    }
+
+    /// Room to take the rest of a refused request's body, until it drops. A request that has a place
+    /// has it. Of those that were shed not all have when they are very many: what waits for the rest
+    /// of a body costs memory.
+    #[must_use]
+    pub fn room_for_rest(&self, shed: Option<Shed>) -> Option<Room<'_>> {
+        match shed {
+            None => Some(Room(None)),
+            Some(_) => self.rests.try_acquire().ok().map(|room| Room(Some(room))),
+        }
     }
 
     /// Waits until no request is open.

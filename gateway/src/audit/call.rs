@@ -25,6 +25,8 @@ pub struct CallEntry {
     /// The source's body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub response: Option<BodySum>,
+    /// Whether the source may have seen it; only then it counts against the grant.
+    pub asked: bool,
     /// What became of it.
     pub outcome: CallOutcome,
 }
@@ -39,6 +41,21 @@ pub struct BodySum {
     pub sha256: Option<String>,
 }
 
+impl CallOutcome {
+    /// The word in an entry, and of the metric.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Answered => "answered",
+            Self::CutShort => "cut_short",
+            Self::Denied => "denied",
+            Self::TimedOut => "timed_out",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// What became of a routed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +66,8 @@ pub enum CallOutcome {
     Answered,
     /// A body broke off, or the caller left.
     CutShort,
+    /// No grant that names it has a call left today.
+    Denied,
     /// The source didn't begin to answer in time.
     TimedOut,
     /// The source couldn't be reached.

@@ -2,7 +2,7 @@ use loket_sdk::claims::Verify;
 
 use super::*;
 use crate::directory::{Grant, GrantState};
-use crate::fixture::{self, town};
+use crate::fixture::{self, services, town};
 
 /// `record @ agency for purpose: read | verify`, one a line.
 fn show(catalogue: &Catalogue) -> Vec<String> {
@@ -96,4 +96,27 @@ fn what_may_be_read_may_be_verified_where_the_schema_lets_it() {
             }
         }
     }
+}
+
+#[test]
+fn services_are_listed_grant_by_grant() {
+    let mut parts = services::with_calls(town::parts());
+    parts.service_grants[1].daily_quota = Some(20);
+    parts.service_grants[3].valid_to = "2026-11-23".parse().unwrap();
+    let directory = Directory::new(parts).unwrap();
+    let of = |member: &str| {
+        let who = fixture::identified(&directory, member);
+        let found = catalogue(&directory, &who, town::TODAY);
+        let document = serde_json::to_value(&found).unwrap();
+        assert_eq!(schema::catalogue().check(&document), Ok(()), "{member}");
+        found
+    };
+    let expected = serde_json::json!([{
+        "agency": "dukcapil", "service": "population", "grants": [
+            {"methods": ["GET", "POST"], "paths": ["/people/*/status"]},
+            {"methods": ["GET"], "paths": ["/people/**"], "daily_quota": 20},
+        ]
+    }]);
+    assert_eq!(serde_json::json!(of("bapenda").services), expected);
+    assert!(of("dinsos").services.is_empty());
 }

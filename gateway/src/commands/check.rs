@@ -81,7 +81,7 @@ pub fn json(loaded: &Result<Config, ConfigErrors>, out: &mut dyn Write) -> io::R
 }
 
 /// The tables of the file, in the order in which they are shown.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 16] = [
     "gateway",
     "listener",
     "tls",
@@ -91,9 +91,12 @@ const TABLES: [&str; 13] = [
     "audit",
     "telemetry",
     "drain",
+    "reload",
     "holds_file",
     "members",
     "sources",
+    "services",
+    "service_grants",
     "grants",
 ];
 

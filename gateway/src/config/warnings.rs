@@ -91,66 +91,17 @@ pub(crate) fn of_revocation_lists(at: &Keys, paths: &[PathBuf], now: Timestamp, 
 /// that positions in the file are positions in the directory.
 pub(crate) fn of_directory(directory: &Directory, file: &Entries, today: Date, out: &mut Report) {
     for (grant, entry) in directory.grants().iter().zip(file.grants.iter().flatten()) {
-        let renew = "agree on a new period, or take the grant out";
-        if grant.state != GrantState::Active {
-            let message = format!("grant {} isn't active and lets nothing through", grant.id);
-            out.warn(
-                &entry.at,
-                "state",
-                message,
-                "set it to \"active\" once it is in force",
-            );
-        } else if grant.valid_to < today {
-            out.warn(
-                &entry.at,
-                "valid_to",
-                format!("grant {} has ended", grant.id),
-                renew,
-            );
-        } else if grant.valid_from > today {
-            let message = format!(
-                "grant {} isn't in force before {}",
-                grant.id, grant.valid_from
-            );
-            out.warn(
-                &entry.at,
-                "valid_from",
-                message,
-                "nothing, if it is meant so",
-            );
-        }
+        let days = (grant.valid_from, grant.valid_to);
+        of_grant(&entry.at, &grant.id, grant.state, days, today, out);
     }
-    for (member, entry) in directory
-        .members()
-        .iter()
-        .zip(file.members.iter().flatten())
-    {
-        if member.systems.is_empty() {
-            let message = format!(
-                "member {} has no system, so nobody can come as it",
-                member.id
-            );
-            out.warn(&entry.at, "id", message, "add [[members.systems]]");
-        }
-        if !directory
-            .grants()
-            .iter()
-            .any(|grant| grant.consumer == member.id)
-        {
-            let message = format!("member {} has no grant, so it may ask nothing", member.id);
-            out.warn(
-                &entry.at,
-                "id",
-                message,
-                "add [[grants]] with it as consumer",
-            );
-        }
+    let entries = file.service_grants.iter().flatten();
+    for (grant, entry) in directory.service_grants().iter().zip(entries) {
+        let days = (grant.valid_from, grant.valid_to);
+        of_grant(&entry.at, &grant.id, grant.state, days, today, out);
     }
-    for (source, entry) in directory
-        .sources()
-        .iter()
-        .zip(file.sources.iter().flatten())
-    {
+    of_members(directory, file, out);
+    let entries = file.sources.iter().flatten();
+    for (source, entry) in directory.sources().iter().zip(entries) {
         for record in &source.records {
             let granted = directory
                 .grants()
@@ -160,6 +111,59 @@ pub(crate) fn of_directory(directory: &Directory, file: &Entries, today: Date, o
                 let message = format!("no grant names {record} of {}", source.agency);
                 out.warn(&entry.at, "records", message, "nobody can ask for it yet");
             }
+        }
+    }
+    let entries = file.services.iter().flatten();
+    for (service, entry) in directory.services().iter().zip(entries) {
+        let (agency, name) = (&service.agency, &service.service);
+        let granted = directory
+            .service_grants()
+            .iter()
+            .any(|grant| grant.agency == *agency && grant.service == *name);
+        if !granted {
+            let message = format!("no grant names the service {name} of {agency}");
+            out.warn(&entry.at, "service", message, "nobody can call it yet");
+        }
+    }
+}
+
+fn of_grant(
+    at: &Keys,
+    id: &str,
+    state: GrantState,
+    (first, last): (Date, Date),
+    today: Date,
+    out: &mut Report,
+) {
+    if state != GrantState::Active {
+        let message = format!("grant {id} isn't active and lets nothing through");
+        let remedy = "set it to \"active\" once it is in force";
+        out.warn(at, "state", message, remedy);
+    } else if last < today {
+        let remedy = "agree on a new period, or take the grant out";
+        out.warn(at, "valid_to", format!("grant {id} has ended"), remedy);
+    } else if first > today {
+        let message = format!("grant {id} isn't in force before {first}");
+        out.warn(at, "valid_from", message, "nothing, if it is meant so");
+    }
+}
+
+fn of_members(directory: &Directory, file: &Entries, out: &mut Report) {
+    let entries = file.members.iter().flatten();
+    for (member, entry) in directory.members().iter().zip(entries) {
+        let id = &member.id;
+        if member.systems.is_empty() {
+            let message = format!("member {id} has no system, so nobody can come as it");
+            out.warn(&entry.at, "id", message, "add [[members.systems]]");
+        }
+        let mut records = directory.grants().iter();
+        let mut services = directory.service_grants().iter();
+        if !records.any(|grant| grant.consumer == *id)
+            && !services.any(|grant| grant.consumer == *id)
+        {
+            let message = format!("member {id} has no grant, so it may ask nothing");
+            let remedy = "add [[grants]] or [[service_grants]] with it as consumer";
+            out.warn(&entry.at, "id", message, remedy);
         }
     }
 }

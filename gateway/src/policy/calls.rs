@@ -8,14 +8,23 @@ use crate::directory::{Directory, ServiceGrantIndex, ServiceIndex};
 use crate::refusal::Refusal;
 use crate::request::CallTarget;
 
-/// A call that a grant in force names. Built only here.
+/// A call that at least one grant in force names. Built only here.
 #[derive(Debug)]
 pub struct PermittedCall {
     admitted: Admitted,
     target: CallTarget,
     service: ServiceIndex,
-    grant: ServiceGrantIndex,
-    pattern: usize,
+    first: NamedBy,
+    others: Vec<NamedBy>,
+}
+
+/// A grant that names a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedBy {
+    /// The grant.
+    pub grant: ServiceGrantIndex,
+    /// Which of its path patterns named the path.
+    pub pattern: usize,
 }
 
 impl PermittedCall {
@@ -37,20 +46,20 @@ impl PermittedCall {
         self.service
     }
 
-    /// The grant that it rests on; it counts one call.
-    #[must_use]
-    pub fn grant(&self) -> ServiceGrantIndex {
-        self.grant
+    /// The grants that name it, in the directory's order. It rests on the first of them that has a
+    /// call left today.
+    pub fn grants(&self) -> impl Iterator<Item = NamedBy> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
     }
 
-    /// Which of the grant's path patterns named the path.
+    /// The first of the grants.
     #[must_use]
-    pub fn pattern(&self) -> usize {
-        self.pattern
+    pub fn first(&self) -> NamedBy {
+        self.first
     }
 }
 
-/// Decides one call: the first grant in force that names service, method and path.
+/// Decides one call: the grants in force that name service, method and path.
 ///
 /// # Errors
 /// [`Refusal::NothingGranted`]; a service that isn't there is told in the same words as one that
@@ -63,25 +72,28 @@ pub fn authorise_call(
     today: Date,
 ) -> Result<PermittedCall, Refusal> {
     let consumer = admitted.identified().member().as_str();
-    let found = directory
+    let service = directory
         .service_named(target.agency(), target.service())
-        .and_then(|service| {
-            let mut grants = directory.service_grants_of(service, consumer);
-            grants.find_map(|(index, grant)| {
-                let in_force = grant.is_in_force(today) && grant.methods.contains(method);
-                let mut paths = grant.paths.iter();
-                let pattern = in_force
-                    .then(|| paths.position(|pattern| pattern.matches(target.path())))
-                    .flatten()?;
-                Some((service, index, pattern))
+        .ok_or(Refusal::NothingGranted)?;
+    let mut grants = directory
+        .service_grants_of(service, consumer)
+        .filter(|(_, grant)| grant.is_in_force(today) && grant.methods.contains(method))
+        .filter_map(|(index, grant)| {
+            let mut paths = grant.paths.iter();
+            let pattern = paths.position(|pattern| pattern.matches(target.path()))?;
+            Some(NamedBy {
+                grant: index,
+                pattern,
             })
         });
-    let (service, grant, pattern) = found.ok_or(Refusal::NothingGranted)?;
+    let first = grants.next().ok_or(Refusal::NothingGranted)?;
+    // Seldom any, so seldom an allocation.
+    let others = grants.collect();
     Ok(PermittedCall {
         admitted,
         target,
         service,
-        grant,
-        pattern,
+        first,
+        others,
     })
 }

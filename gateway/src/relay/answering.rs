@@ -12,9 +12,8 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 
 use super::Streamed;
-use super::headers;
 use super::meter::{Meter, Tally};
-use super::sending::Patience;
+use super::passing::{Fault, Passing};
 use crate::audit::{CallOutcome, Kind};
 use crate::refusal::Refusal;
 use crate::trail::Trail;
@@ -31,15 +30,23 @@ enum Broken {
     Unrecorded,
 }
 
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Broken => Self::Source,
+            Fault::Stalled => Self::Stalled,
+        }
+    }
+}
+
 /// An answer under way.
 pub(super) struct Answering {
-    body: Incoming,
+    passing: Passing,
     guard: Option<Guard>,
     sent: Option<Arc<Meter>>,
     status: u16,
     size: Option<u64>,
     tally: Tally,
-    patience: Patience,
 }
 
 impl Answering {
@@ -52,70 +59,53 @@ impl Answering {
         stall: Duration,
     ) -> Self {
         Self {
-            body,
+            passing: Passing::new(body, stall),
             guard: Some(guard),
             sent,
             status,
             size,
             tally: Tally::default(),
-            patience: Patience::new(stall),
         }
     }
 
     /// The next frame, counted; `None` at the end of a whole body.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, Broken>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-            ready!(self.patience.poll(cx));
-            return Poll::Ready(Err(Broken::Stalled));
-        };
-        self.patience.moved();
-        Poll::Ready(match frame {
-            Some(Ok(mut frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    self.tally.data(data);
-                } else if let Some(trailers) = frame.trailers_mut() {
-                    headers::clean_trailers(trailers);
-                }
-                Ok(Some(frame))
-            }
-            Some(Err(_)) => Err(Broken::Source),
-            None => Ok(None),
-        })
+        let frame = ready!(self.passing.poll(cx)).transpose();
+        if let Ok(Some(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.tally.data(data);
+        }
+        Poll::Ready(frame.map_err(Broken::from))
     }
 
     /// Whether nothing but the end can come.
     fn is_complete(&self) -> bool {
-        self.body.is_end_stream() || self.size == Some(self.tally.bytes())
+        self.passing.is_end_stream() || self.size == Some(self.tally.bytes())
     }
 
-    fn note(&self, trail: &mut Trail, outcome: CallOutcome) {
+    fn conclude(&mut self, trail: &mut Trail, outcome: CallOutcome, ended: Ended) {
         let sent = self.sent.as_deref().map(Meter::sum);
         trail.call_ended(Some(self.status), sent, Some(self.tally.sum()), outcome);
+        if let Some(guard) = self.guard.take() {
+            guard.conclude(ended);
+        }
     }
 
     /// It was read to its end.
     fn end(&mut self, trail: &mut Trail) {
         self.tally.whole();
-        self.note(trail, CallOutcome::Answered);
-        if let Some(guard) = self.guard.take() {
-            guard.conclude(Ended::Whole);
-        }
+        self.conclude(trail, CallOutcome::Answered, Ended::Whole);
     }
 
     /// It broke off on the source's side.
     pub(super) fn break_off(&mut self, trail: &mut Trail) {
-        self.note(trail, CallOutcome::CutShort);
-        if let Some(guard) = self.guard.take() {
-            guard.conclude(Ended::SourceFailed);
-        }
+        self.conclude(trail, CallOutcome::CutShort, Ended::SourceFailed);
     }
 
     /// Nobody wants the rest.
     pub(super) fn leave(&mut self, trail: &mut Trail) {
-        self.note(trail, CallOutcome::CutShort);
-        if let Some(guard) = self.guard.take() {
-            guard.conclude(Ended::CallerLeft);
-        }
+        self.conclude(trail, CallOutcome::CutShort, Ended::CallerLeft);
     }
 
     /// Reads an answer that is known to be small.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 
+use super::passing::Fault;
 use crate::audit::{BodySum, hex};
 
 /// Measures a body that another task may be sending.
@@ -15,20 +16,8 @@ pub(super) struct Meter(Mutex<Tally>);
 pub(super) struct Tally {
     bytes: u64,
     hash: Context,
-    fault: Fault,
+    fault: Option<Fault>,
     whole: bool,
-}
-
-/// Why a body didn't come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Fault {
-    /// It did, or hasn't yet.
-    #[default]
-    None,
-    /// It broke off.
-    Broken,
-    /// It stood still for too long.
-    Stalled,
 }
 
 impl Default for Tally {
@@ -36,7 +25,7 @@ impl Default for Tally {
         Self {
             bytes: 0,
             hash: Context::new(&SHA256),
-            fault: Fault::None,
+            fault: None,
             whole: false,
         }
     }
@@ -54,6 +43,10 @@ impl Tally {
 
     pub(super) fn whole(&mut self) {
         self.whole = true;
+    }
+
+    pub(super) fn fail(&mut self, fault: Fault) {
+        self.fault = Some(fault);
     }
 
     /// Bytes so far; the hash only of a whole body.
@@ -76,11 +69,8 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn fail(&self, fault: Fault) {
-        self.tally().fault = fault;
-    }
-
-    pub(super) fn fault(&self) -> Fault {
+    /// Why it didn't come to its end; none if it did, or hasn't yet.
+    pub(super) fn fault(&self) -> Option<Fault> {
         self.tally().fault
     }
 

@@ -1,11 +1,12 @@
 //! Asked: the lines of the audit log in, what quotas have used of today out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::directory::Directory;
 use crate::snapshot::Snapshot;
@@ -23,6 +24,8 @@ pub(super) struct Asked {
     /// What claims to be later was written under a clock that ran ahead.
     until: Timestamp,
     grants: HashMap<String, (Granted, u64)>,
+    /// Calls whose opening was counted and whose end hasn't come.
+    open: HashSet<Uuid>,
     day: Date,
 }
 
@@ -45,16 +48,19 @@ impl Asked {
             since,
             until,
             grants,
+            open: HashSet::new(),
             day,
         }
     }
 
-    /// Counts the questions of one entry; a streamed result is counted with its lookup.
+    /// Counts the questions of one entry; a streamed result is counted with its lookup, a call that
+    /// has two entries by the first, which is all there is when the process ended before the call.
     pub(super) fn count(&mut self, line: &str) {
         #[derive(Deserialize)]
         struct Line {
             at: Timestamp,
             kind: String,
+            request_id: Option<Uuid>,
             #[serde(default)]
             sources: Vec<Source>,
             call: Option<Call>,
@@ -62,7 +68,7 @@ impl Asked {
         #[derive(Deserialize)]
         struct Call {
             grant: String,
-            outcome: String,
+            asked: Option<bool>,
         }
         #[derive(Deserialize)]
         struct Source {
@@ -72,17 +78,17 @@ impl Asked {
         let Ok(line) = serde_json::from_str::<Line>(line) else {
             return;
         };
-        if !(self.since..self.until).contains(&line.at)
-            || matches!(line.kind.as_str(), "result" | "call_opened")
-        {
+        if !(self.since..self.until).contains(&line.at) || line.kind == "result" {
             return;
         }
-        // A call that never reached its source wasn't counted.
-        let call = line
-            .call
-            .iter()
-            .filter(|call| call.outcome != "unavailable");
-        let calls = call.map(|call| &call.grant);
+        let is_counted = match line.request_id {
+            Some(id) if line.kind == "call_opened" => !self.open.insert(id),
+            Some(id) => self.open.remove(&id),
+            None => false,
+        };
+        let calls = line.call.iter();
+        let calls = calls.filter(|call| !is_counted && call.asked != Some(false));
+        let calls = calls.map(|call| &call.grant);
         let records = line.sources.iter().flat_map(|source| &source.grants);
         for grant in records.chain(calls) {
             if let Some((_, asked)) = self.grants.get_mut(grant) {
@@ -99,5 +105,50 @@ impl Asked {
                 Granted::Service(grant) => admission.recount_calls(grant, self.day, asked),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixture::{now, services, town};
+
+    /// `kind request grant asked`, one entry a line; how many calls each grant has then used.
+    fn count(entries: &[&str]) -> [u64; 2] {
+        let mut parts = services::with_calls(town::parts());
+        for grant in &mut parts.service_grants {
+            grant.daily_quota = Some(10);
+        }
+        let directory = Directory::new(parts).unwrap();
+        let mut asked = Asked::today(&directory, &town::zone(), now());
+        for entry in entries {
+            let [kind, request, grant, sent] = entry.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("four words: {entry}");
+            };
+            let id = format!("0192f0c4-7d1a-7e55-9b61-00000000000{request}");
+            let call = json!({"grant": grant, "asked": sent == "asked"});
+            let entry = json!({"at": now(), "kind": kind, "request_id": id, "call": call});
+            asked.count(&entry.to_string());
+        }
+        ["S-001", "S-002"].map(|grant| asked.grants[grant].1)
+    }
+
+    #[test]
+    fn a_call_counts_once_if_it_may_have_been_seen() {
+        let whole = ["call 1 S-001 asked", "call 2 S-002 asked"];
+        assert_eq!(count(&whole), [1, 1]);
+        let unasked = ["refusal 1 S-001 unasked", "refusal 2 S-001 asked"];
+        assert_eq!(count(&unasked), [1, 0]);
+        let opened = ["call_opened 1 S-001 asked", "call_opened 2 S-001 asked"];
+        let ended = ["call 2 S-001 asked", "abandoned 1 S-001 asked"];
+        assert_eq!(count(&[opened, ended].concat()), [2, 0]);
+    }
+
+    /// The process ended before the call did.
+    #[test]
+    fn a_call_that_was_open_when_the_process_ended_counts() {
+        assert_eq!(count(&["call_opened 1 S-001 asked"]), [1, 0]);
     }
 }

@@ -7,6 +7,7 @@
 //! What every request counts goes through a [`Family`], so that it costs neither a lock nor an
 //! allocation.
 
+mod calls;
 mod connections;
 mod family;
 mod instruments;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundCounter, BoundHistogram, BoundUpDownCounter, Meter};
 
+pub use self::calls::EndedCall;
 pub use self::connections::{Ending, Handshaking, Open, Refused, Shed};
 use self::family::Family;
 use self::instruments::Instruments;
@@ -118,17 +120,16 @@ impl Metrics {
         decisions.of((scope, decision), bind, |counter| counter.add(1));
     }
 
-    /// The grants decided. `purpose` is a configured one.
-    pub fn policy_decided(&self, decision: Decision, purpose: &str) {
+    /// The grants decided. `purpose` is a configured one; a routed call has none.
+    pub fn policy_decided(&self, decision: Decision, purpose: Option<&str>) {
+        let key = purpose.unwrap_or_default();
         self.0.policy_decisions.with(
-            |(word, other)| (*word, &**other).cmp(&(decision, purpose)),
+            |(word, other)| (*word, &**other).cmp(&(decision, key)),
             || {
-                let labels = [
-                    KeyValue::new(name::DECISION, decision.as_str()),
-                    KeyValue::new(name::PURPOSE, purpose.to_owned()),
-                ];
+                let mut labels = vec![KeyValue::new(name::DECISION, decision.as_str())];
+                labels.extend(purpose.map(|word| KeyValue::new(name::PURPOSE, word.to_owned())));
                 let bound = self.0.instruments.policy_decisions.bind(&labels);
-                ((decision, purpose.into()), bound)
+                ((decision, key.into()), bound)
             },
             |counter| counter.add(1),
         );

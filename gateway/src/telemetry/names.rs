@@ -42,11 +42,13 @@ pub(super) const PURPOSE: &str = "loket.purpose";
 pub(super) const REASON: &str = "loket.reason";
 pub(super) const RECORD: &str = "loket.record";
 pub(super) const RESULT: &str = "loket.result";
+pub(super) const SERVICE: &str = "loket.service";
 pub(super) const SYSTEM: &str = "loket.system";
 
 // Labels of metrics only.
 pub(super) const CAUSE: &str = "cause";
 pub(super) const DECISION: &str = "decision";
+pub(super) const DIRECTION: &str = "direction";
 pub(super) const FIELD: &str = "field";
 pub(super) const KIND: &str = "kind";
 pub(super) const ROLE: &str = "role";
@@ -74,6 +76,8 @@ pub(super) const AGENCY_EJECTED: &str = "loket.agency.ejected";
 pub(super) const AGENCY_QUEUED: &str = "loket.agency.queued";
 pub(super) const AGENCY_RESENDS: &str = "loket.agency.resends";
 pub(super) const AGENCY_SHARED: &str = "loket.agency.shared";
+pub(super) const CALLS: &str = "loket.calls";
+pub(super) const CALL_BODY: &str = "loket.calls.body";
 pub(super) const RATE_DECISIONS: &str = "loket.ratelimit.decisions";
 pub(super) const POLICY_DECISIONS: &str = "loket.policy.decisions";
 pub(super) const MISMATCH: &str = "loket.mismatch";

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AgencyId, MemberId, SystemId};
 use crate::message::{Purpose, RecordRef};
 
-/// The records that the caller's grants open, with their sources, purposes and fields.
+/// The records and services that the caller's grants open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalogue {
     /// The caller's organisation, as the gateway read it from the certificate.
@@ -17,6 +17,9 @@ pub struct Catalogue {
     /// One entry per record with at least one active grant.
     #[serde(default)]
     pub records: Vec<CatalogueRecord>,
+    /// One entry per service with at least one active grant, for routed calls.
+    #[serde(default)]
+    pub services: Vec<CatalogueService>,
 }
 
 /// One record of the catalogue.
@@ -59,11 +62,46 @@ pub struct CataloguePurpose {
     pub verify: Vec<String>,
 }
 
+/// One service of the catalogue, called at `/v1/services/{agency}/{service}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueService {
+    /// Whose it is.
+    pub agency: AgencyId,
+    /// Its name, unique within the agency.
+    pub service: SystemId,
+    /// What may be called, grant by grant, in the order in which they are drawn on. One of them must
+    /// name both the method and the path of a call.
+    #[serde(default)]
+    pub grants: Vec<CatalogueCalls>,
+}
+
+/// What one grant lets be called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueCalls {
+    /// `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`: those of them that are granted.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// Path patterns below the service: `*` is one segment, `**` at the end any number.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Calls a day in the gateway's time zone; none when there is no quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daily_quota: Option<u64>,
+}
+
 impl Catalogue {
     /// The entry of a record.
     #[must_use]
     pub fn record(&self, record: &RecordRef) -> Option<&CatalogueRecord> {
         self.records.iter().find(|entry| entry.record == *record)
+    }
+
+    /// The entry of an agency's service.
+    #[must_use]
+    pub fn service(&self, agency: &str, service: &str) -> Option<&CatalogueService> {
+        self.services
+            .iter()
+            .find(|entry| entry.agency.as_str() == agency && entry.service.as_str() == service)
     }
 }
 
@@ -81,11 +119,27 @@ mod tests {
                 "sources": [{"agency": "dukcapil", "system": "siak", "purposes": [
                     {"purpose": "business_licence", "read": [], "verify": ["full_name"]}
                 ]}]
-            }]
+            }],
+            "services": [{"agency": "dukcapil", "service": "population", "grants": [
+                {"methods": ["GET"], "paths": ["/people/*/status"], "daily_quota": 20},
+                {"methods": ["POST"], "paths": ["/reports"]}
+            ]}]
         });
         let catalogue: Catalogue = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!(serde_json::to_value(&catalogue).unwrap(), wire);
         let record = "person-identity/1".parse().unwrap();
         assert!(catalogue.record(&record).is_some());
+        let service = catalogue.service("dukcapil", "population").unwrap();
+        assert_eq!(service.grants[0].daily_quota, Some(20));
+        assert!(catalogue.service("dukcapil", "other").is_none());
+    }
+
+    #[test]
+    fn every_golden_catalogue_is_read_and_written() {
+        for (name, text) in loket_schemas::envelope("catalogue").unwrap().valid {
+            let wire: serde_json::Value = serde_json::from_str(text).unwrap();
+            let catalogue: Catalogue = serde_json::from_value(wire.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&catalogue).unwrap(), wire, "{name}");
+        }
     }
 }

@@ -106,3 +106,16 @@ async fn waits_until_all_have_ended() {
     drop(held);
     assert!(futures_util::poll!(quiet.as_mut()).is_ready());
 }
+
+/// Refused requests' bodies are taken, but of those that found no place only so many at once.
+#[test]
+fn what_is_shed_waits_for_so_many_bodies() {
+    let places = Places::new(2, 2);
+    let room = |shed| places.room_for_rest(shed);
+    let held = [room(Some(Shed::Full)), room(Some(Shed::Share))];
+    assert!(held.iter().all(Option::is_some));
+    assert!(room(Some(Shed::Full)).is_none());
+    assert!(room(None).is_some(), "it has a place");
+    drop(held);
+    assert!(room(Some(Shed::Full)).is_some());
+}

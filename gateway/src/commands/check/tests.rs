@@ -32,6 +32,11 @@ fn people_read_tables_with_their_findings() {
         assert!(shown.contains(part), "{shown}");
     }
     assert!(!shown.contains('\x1b'));
+    let table = shown.lines().filter(|line| line.starts_with("service"));
+    assert_eq!(
+        table.collect::<Vec<_>>(),
+        ["services √", "service_grants √"]
+    );
 }
 
 #[test]

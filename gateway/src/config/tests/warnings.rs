@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use super::{BASE, Config, patched, town};
+use super::{BASE, Config, SERVICE, patched, town};
 
 #[track_caller]
 fn warned(dir: &TempDir, text: &str, now: Timestamp, expected: &[(&str, &str)]) {
@@ -103,6 +103,35 @@ fn an_anchor_that_has_ended_is_warned_of() {
         now,
         &[("tls.client_ca", said), ("upstream.server_ca", said)],
     );
+}
+
+#[test]
+fn services_and_their_grants_deserve_one_too() {
+    let (dir, now) = (town(), Timestamp::now());
+    let with = |from: &str, to: &str, expected: &[(&str, &str)]| {
+        let service = SERVICE.replace(from, to);
+        let text = patched(&[("[[sources]]", service.as_str())]);
+        warned(&dir, &text, now, expected);
+    };
+    with("5s", "6s", &[]);
+    let state = ("service_grants[0].state", "grant call isn't active");
+    with("\"active\"", "\"draft\"", &[state]);
+    let ended = ("service_grants[0].valid_to", "grant call has ended");
+    with("2098-12-31", "2026-01-02", &[ended]);
+    let early = ("service_grants[0].valid_from", "before 2098-01-01");
+    with("2026-01-01", "2098-01-01", &[early]);
+    // Who may only call has a grant as well, and a service without one has no caller.
+    let (before, _) = BASE.split_once("[[grants]]").unwrap();
+    let text = before.replace("[[sources]]", SERVICE);
+    let record = ("sources[0].records", "taxpayer/1 of djp");
+    warned(&dir, &text, now, &[record]);
+    let (service, _) = SERVICE.split_once("[[service_grants]]").unwrap();
+    let text = patched(&[("[[sources]]", &format!("{service}[[sources]]"))]);
+    let nobody = (
+        "services[0].service",
+        "names the service population of dukcapil",
+    );
+    warned(&dir, &text, now, &[nobody]);
 }
 
 #[test]

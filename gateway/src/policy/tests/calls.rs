@@ -3,56 +3,9 @@
 use http::{Method, Request};
 
 use super::*;
-use crate::directory::{Parts, Service, ServiceGrant};
+use crate::fixture::services::{service, service_grant, with_calls};
 use crate::refusal::Refusal;
 use crate::request::Operation;
-
-pub(super) fn service(agency: &str, name: &str) -> Service {
-    Service {
-        agency: AgencyId::parse(agency).unwrap(),
-        service: name.parse().unwrap(),
-        system: "registry".parse().unwrap(),
-        backend: town::source(agency, Vec::new()).backend,
-        first_byte_timeout: std::time::Duration::from_secs(10),
-        stall_timeout: std::time::Duration::from_secs(30),
-    }
-}
-
-/// `consumer service methods paths`, of one agency.
-pub(super) fn service_grant(number: usize, line: &str) -> ServiceGrant {
-    let words: Vec<&str> = line.split(' ').collect();
-    let [consumer, service, methods, paths] = words.as_slice() else {
-        panic!("four words: {line}");
-    };
-    ServiceGrant {
-        id: format!("S-{number:03}"),
-        agreement: "PKS-CONTOH-CALLS".into(),
-        consumer: MemberId::parse(consumer).unwrap(),
-        agency: AgencyId::parse("dukcapil").unwrap(),
-        service: service.parse().unwrap(),
-        methods: methods.split(',').map(|it| it.parse().unwrap()).collect(),
-        paths: paths.split(',').map(|it| it.parse().unwrap()).collect(),
-        daily_quota: None,
-        valid_from: "2026-01-01".parse().unwrap(),
-        valid_to: "2026-12-31".parse().unwrap(),
-        state: GrantState::Active,
-    }
-}
-
-pub(super) fn with_calls(mut parts: Parts) -> Parts {
-    parts.services = vec![
-        service("dukcapil", "population"),
-        service("dukcapil", "photos"),
-    ];
-    parts.service_grants = vec![
-        service_grant(1, "bapenda population GET,POST /people/*/status"),
-        service_grant(2, "bapenda population GET /people/**"),
-        service_grant(3, "bapenda photos GET /**"),
-        service_grant(4, "dinsos population DELETE /people/*"),
-    ];
-    parts.service_grants[2].state = GrantState::Suspended;
-    parts
-}
 
 #[track_caller]
 fn check(call: &str, day: &str, expected: Option<(&str, &str)>) {
@@ -73,11 +26,9 @@ fn check(call: &str, day: &str, expected: Option<(&str, &str)>) {
     let today = day.parse().unwrap();
     let decided = authorise_call(admitted, target, &method, &directory, today);
     let decided = decided.map(|permitted| {
-        let grant = &directory.service_grants()[permitted.grant()];
-        (
-            grant.id.clone(),
-            grant.paths[permitted.pattern()].to_string(),
-        )
+        let named = permitted.first();
+        let grant = &directory.service_grants()[named.grant];
+        (grant.id.clone(), grant.paths[named.pattern].to_string())
     });
     let expected = expected
         .map(|(grant, path)| (grant.to_owned(), path.to_owned()))
@@ -112,6 +63,24 @@ fn a_call_needs_a_grant_in_force_of_its_method_and_path() {
     check("bapenda GET dukcapil/photos/x", day, None);
     check("bapenda GET dukcapil/nothing/x", day, None);
     check("bapenda GET nobody/population/people/1", day, None);
+}
+
+#[test]
+fn all_grants_that_name_a_call_are_known_in_order() {
+    let directory = Directory::new(with_calls(town::parts())).unwrap();
+    let admitted = fixture::admitted(&directory, "bapenda");
+    let request = Request::get("/v1/services/dukcapil/population/people/1/status");
+    let head = request.body(()).unwrap().into_parts().0;
+    let Ok(Operation::Call(target)) = Operation::of(&head) else {
+        panic!("it's a call");
+    };
+    let permitted = authorise_call(admitted, target, &Method::GET, &directory, town::TODAY);
+    let permitted = permitted.unwrap();
+    let ids: Vec<&str> = permitted
+        .grants()
+        .map(|named| directory.service_grants()[named.grant].id.as_str())
+        .collect();
+    assert_eq!(ids, ["S-001", "S-002"]);
 }
 
 #[test]

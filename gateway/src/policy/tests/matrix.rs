@@ -6,6 +6,7 @@ use loket_sdk::schema;
 
 use super::*;
 use crate::fixture::golden;
+use crate::fixture::services::with_calls;
 
 /// The town, with grants that mustn't show: not in force, or on a field that can't be asked.
 fn directory() -> Directory {
@@ -25,7 +26,7 @@ fn directory() -> Directory {
         "dinsos social_assistance,complaint_handling social-assistance kemensos verify decile,registry",
         |grant| grant.valid_to = "2026-11-24".parse().unwrap(),
     );
-    Directory::new(calls::with_calls(parts)).unwrap()
+    Directory::new(with_calls(parts)).unwrap()
 }
 
 /// The words of the text by consumer, purpose, record, agency and field.

@@ -3,6 +3,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 
+use super::calls::Calls;
 use super::connections::Connections;
 use super::reloads::Reloads;
 use crate::telemetry::names as name;
@@ -38,6 +39,7 @@ pub(super) struct Instruments {
     pub(super) audit_records: Counter<u64>,
     pub(super) audit_queue: Gauge<u64>,
     pub(super) audit_write_failures: Counter<u64>,
+    pub(super) calls: Calls,
     pub(super) connections: Connections,
     pub(super) reloads: Reloads,
     pub(super) tls_handshakes: Counter<u64>,
@@ -136,6 +138,7 @@ impl Instruments {
                 name::AUDIT_WRITE_FAILURES,
                 "Writes to the audit log that failed.",
             ),
+            calls: Calls::new(meter),
             connections: Connections::new(meter),
             reloads: Reloads::new(meter),
             tls_handshakes: counter(name::TLS_HANDSHAKES, "TLS handshakes with callers."),

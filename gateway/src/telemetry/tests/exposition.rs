@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::telemetry::{
-    BreakerState, Called, Decision, ErrorType, Peer, PeerAddress, RateScope, Resend, in_batches,
+    BreakerState, Called, Decision, EndedCall, ErrorType, Peer, PeerAddress, RateScope, Resend,
+    in_batches,
 };
 
 /// Dashboards and alerts are written against these; a change here breaks them.
@@ -25,6 +26,8 @@ loket_audit_records_total counter
 loket_audit_write_failures_total counter
 loket_build_info gauge
 loket_log_dropped_total counter
+loket_calls_body_bytes_total counter
+loket_calls_total counter
 loket_lookup_duration_seconds histogram
 loket_lookup_first_card_duration_seconds histogram
 loket_mismatch_total counter
@@ -65,11 +68,16 @@ fn samples_have_the_contracts_labels() {
         r#"loket_audit_queue 3"#,
         r#"loket_audit_records_total{kind="lookup"} 1"#,
         r#"loket_build_info{version="test"} 1"#,
+        r#"loket_calls_body_bytes_total{direction="request",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 4"#,
+        r#"loket_calls_body_bytes_total{direction="response",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 70000"#,
+        r#"loket_calls_total{loket_member="bapenda",loket_outcome="answered",loket_service="population",service_peer_name="dukcapil"} 1"#,
+        r#"loket_calls_total{loket_member="bapenda",loket_outcome="denied",loket_service="population",service_peer_name="dukcapil"} 1"#,
         r#"loket_lookup_duration_seconds_count{loket_purpose="address-change",loket_result="complete"} 1"#,
         r#"loket_lookup_first_card_duration_seconds_count{loket_purpose="address-change"} 1"#,
         r#"loket_log_dropped_total 0"#,
         r#"loket_mismatch_total{field="birth_date",service_peer_name="dukcapil"} 1"#,
         r#"loket_policy_decisions_total{decision="narrowed",loket_purpose="address-change"} 1"#,
+        r#"loket_policy_decisions_total{decision="denied"} 1"#,
         r#"loket_ratelimit_decisions_total{decision="denied",scope="mall"} 1"#,
         r#"loket_schema_violations_total{schema="person-identity/1",service_peer_name="dukcapil"} 1"#,
         r#"loket_tls_cert_not_after_seconds{role="server",subject="gateway"} 1800000000"#,
@@ -152,7 +160,24 @@ fn exercised() -> String {
     metrics.agency_resent(peer, Resend::Hedge);
     metrics.agency_shared(peer);
     metrics.rate_limited(RateScope::Mall, Decision::Denied);
-    metrics.policy_decided(Decision::Narrowed, purpose);
+    metrics.policy_decided(Decision::Narrowed, Some(purpose));
+    metrics.policy_decided(Decision::Denied, None);
+    let call = EndedCall {
+        consumer: "bapenda",
+        agency,
+        service: "population",
+        outcome: "answered",
+        request: 4,
+        response: 70_000,
+    };
+    metrics.call_ended(&call);
+    let denied = EndedCall {
+        outcome: "denied",
+        request: 0,
+        response: 0,
+        ..call
+    };
+    metrics.call_ended(&denied);
     metrics.mismatch("birth_date", agency);
     metrics.schema_violated(agency, "person-identity/1");
     metrics.audit_recorded("lookup");

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +18,8 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use loket_gateway::directory::{Backend, GrantState, Protocol, Service, ServiceGrant};
+use loket_gateway::directory::{Backend, GrantState, Parts as Directory, Protocol};
+use loket_gateway::directory::{Service, ServiceGrant};
 use loket_tests::Town;
 use loket_tests::town::MALL;
 use rustls::pki_types::ServerName;
@@ -34,6 +36,8 @@ pub(super) struct Seen {
     pub(super) ends: Arc<Mutex<Vec<&'static str>>>,
     /// Bytes handed to the connection by `/pour`.
     pub(super) poured: Arc<AtomicU64>,
+    /// What `/unlog-...` takes away before it goes on as `/...`.
+    log: PathBuf,
 }
 
 impl Seen {
@@ -58,10 +62,21 @@ pub(super) async fn with(
     http: Protocol,
     change: impl FnOnce(&mut Service, &mut ServiceGrant),
 ) -> (Town, Seen) {
-    let town = Town::builder().agencies(&["dukcapil"]).start().await;
-    let seen = Seen::default();
+    of(http, |parts| {
+        change(&mut parts.services[0], &mut parts.service_grants[0]);
+    })
+    .await
+}
+
+/// The same with any directory.
+pub(super) async fn of(http: Protocol, change: impl FnOnce(&mut Directory)) -> (Town, Seen) {
+    let mut town = Town::builder().agencies(&["dukcapil"]).start().await;
+    let seen = Seen {
+        log: town.audit_dir(),
+        ..Seen::default()
+    };
     let address = serve(&town, seen.clone()).await;
-    let mut service = Service {
+    let service = Service {
         agency: "dukcapil".parse().unwrap(),
         service: "population".parse().unwrap(),
         system: "siak".parse().unwrap(),
@@ -77,7 +92,7 @@ pub(super) async fn with(
         first_byte_timeout: Duration::from_secs(20),
         stall_timeout: Duration::from_secs(20),
     };
-    let mut grant = ServiceGrant {
+    let grant = ServiceGrant {
         id: "call-1".into(),
         agreement: "PKS-CONTOH-003".into(),
         consumer: MALL.parse().unwrap(),
@@ -92,11 +107,11 @@ pub(super) async fn with(
         valid_to: "2099-12-31".parse().unwrap(),
         state: GrantState::Active,
     };
-    change(&mut service, &mut grant);
     let mut parts = town.parts();
     parts.services = vec![service];
     parts.service_grants = vec![grant];
-    town.swap(parts);
+    change(&mut parts);
+    town.settle(parts);
     (town, seen)
 }
 
@@ -124,15 +139,26 @@ async fn serve(town: &Town, seen: Seen) -> SocketAddr {
 async fn answer(seen: Seen, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
-    let what = path.strip_prefix("/base/do/").unwrap_or("whole").to_owned();
+    let what = path.strip_prefix("/base/do/").unwrap_or("whole");
+    let what = match what.strip_prefix("unlog-") {
+        Some(rest) => {
+            std::fs::remove_dir_all(&seen.log).unwrap();
+            rest
+        }
+        None => what,
+    };
+    let length = head.headers.get("content-length").cloned();
     seen.heads.lock().unwrap().push(head);
     let mut response = Response::new(empty());
-    match what.as_str() {
+    match what {
         "echo" => {
             let seen = seen.clone();
-            response
-                .headers_mut()
-                .insert("trailer", "x-sum".parse().unwrap());
+            match length {
+                Some(length) => response.headers_mut().insert("content-length", length),
+                None => response
+                    .headers_mut()
+                    .insert("trailer", "x-sum".parse().unwrap()),
+            };
             *response.body_mut() = watched(body, seen);
         }
         "early" => *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE,
