@@ -83,7 +83,7 @@ impl Call {
             let (error, unsent) = match sent {
                 Ok(response) => {
                     self.lease = Some(lease);
-                    self.note_status(&response);
+                    self.note_status(&response, terms);
                     return Ok(response);
                 }
                 Err(broken) => broken,
@@ -155,7 +155,7 @@ impl Call {
         }
     }
 
-    fn note_status(&mut self, response: &Response<Incoming>) {
+    fn note_status(&mut self, response: &Response<Incoming>, terms: &Terms<'_>) {
         let (status, now) = (response.status().as_u16(), Instant::now());
         self.status = Some(status);
         if matches!(status, 429 | 503)
@@ -164,8 +164,13 @@ impl Call {
             let wait = Duration::from_secs(seconds).min(LONGEST_HOLD);
             self.endpoint().hold(wait, now);
         }
-        let failed = self.is_bad_status();
-        self.judge(failed, now);
+        let own = self.started + terms.first_byte;
+        let hasty = terms.deadline.is_some_and(|deadline| deadline < own);
+        // It was told how much time the caller left it.
+        if !(hasty && matches!(status, 408 | 504)) {
+            let failed = self.is_bad_status();
+            self.judge(failed, now);
+        }
     }
 
     /// Whether the status says that the endpoint can't serve. A service's own 500 may be one

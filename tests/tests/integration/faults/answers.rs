@@ -8,18 +8,18 @@ type Case = (&'static str, Lie, &'static [&'static str]);
 const TOO_LATE: &[&str] = &["no_answer_yet", "breaker_open"];
 
 const FIRST: &[Case] = &[
-    ("korlantas", Lie::Reset, &["unreachable", "breaker_open"]),
+    ("korlantas", Lie::Reset, &["source_error", "breaker_open"]),
     (
         "kemensos",
         Lie::HalfClosed,
-        &["unreachable", "breaker_open"],
+        &["source_error", "breaker_open"],
     ),
     (
         "imigrasi",
         Lie::HalfAnswer,
         &["source_error", "breaker_open"],
     ),
-    ("djp", Lie::Garbage, &["unreachable", "breaker_open"]),
+    ("djp", Lie::Garbage, &["source_error", "breaker_open"]),
     ("bapenda", Lie::GarbageBody, &["not_json"]),
     ("samsat", Lie::Drip, TOO_LATE),
     ("bpn", Lie::Flood, &["too_large", "breaker_open"]),
@@ -35,7 +35,7 @@ const SECOND: &[Case] = &[
         &["source_error", "breaker_open"],
     ),
     // Never the other citizen's answer, at most a connection that had to be given up.
-    ("djp", Lie::SecondAnswer, &["complete", "unreachable"]),
+    ("djp", Lie::SecondAnswer, &["complete", "source_error"]),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,9 +87,9 @@ async fn sources_take_connections_and_nothing_comes_of_it() {
     land.cut();
     taxes.cut();
     let during = load.some(60).await;
-    let reasons = ["unreachable", "breaker_open", "no_answer_yet"];
+    let reasons = ["unreachable", "breaker_open", "no_answer_yet", "source_error"];
     only("no handshake", &during, silent, &reasons);
-    let reasons = ["unreachable", "breaker_open"];
+    let reasons = ["unreachable", "breaker_open", "source_error"];
     only("no HTTP/2", &during, babbling, &reasons);
     untouched("no handshake", &before, &during);
 

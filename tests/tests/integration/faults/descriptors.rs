@@ -27,7 +27,7 @@ async fn descriptors_run_out_and_come_back() {
         agency.restart();
     };
     let (during, ()) = tokio::join!(load.some(60), begin_anew);
-    let reasons = ["unreachable", "breaker_open", "complete"];
+    let reasons = ["overloaded", "complete", "source_error"];
     only("no descriptors", &during, licences, &reasons);
     untouched("no descriptors", &before, &during);
     assert!(!late.is_finished(), "nobody can be let in");
@@ -36,6 +36,8 @@ async fn descriptors_run_out_and_come_back() {
         cpu < took,
         "it waits rather than spins: {cpu:?} of {took:?}"
     );
+    let given_up = gateway.log().contains("isn't asked for a while");
+    assert!(!given_up, "no agency is at fault");
     let lines = gateway
         .log()
         .matches("no connection can be accepted")
