@@ -25,6 +25,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::refusals::Refusals;
 use self::seats::Seats;
@@ -33,6 +34,8 @@ use crate::pipeline::Gateway;
 
 /// Pause after an accept that failed for want of resources, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Failures that are closer together are one episode and have one line.
+const CALM: Duration = Duration::from_secs(10);
 /// How long connections that were cut may take to let go of what they hold.
 const CUT_WITHIN: Duration = Duration::from_secs(1);
 
@@ -146,20 +149,17 @@ impl House {
         socket: &TcpListener,
         phase: &watch::Sender<Phase>,
     ) -> std::convert::Infallible {
-        let mut starved = false;
+        let mut starved: Option<Instant> = None;
         loop {
             match socket.accept().await {
-                Ok((stream, address)) => {
-                    starved = false;
-                    self.welcome(stream, address, phase);
-                }
+                Ok((stream, address)) => self.welcome(stream, address, phase),
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     self.gateway.telemetry().metrics().accept_failed();
-                    if !starved {
+                    if starved.is_none_or(|last| last.elapsed() >= CALM) {
                         tracing::error!(error = %error, "no connection can be accepted");
                     }
-                    starved = true;
+                    starved = Some(Instant::now());
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
