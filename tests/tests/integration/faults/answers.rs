@@ -87,7 +87,12 @@ async fn sources_take_connections_and_nothing_comes_of_it() {
     land.cut();
     taxes.cut();
     let during = load.some(60).await;
-    let reasons = ["unreachable", "breaker_open", "no_answer_yet", "source_error"];
+    let reasons = [
+        "unreachable",
+        "breaker_open",
+        "no_answer_yet",
+        "source_error",
+    ];
     only("no handshake", &during, silent, &reasons);
     let reasons = ["unreachable", "breaker_open", "source_error"];
     only("no HTTP/2", &during, babbling, &reasons);
