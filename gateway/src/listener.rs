@@ -3,7 +3,7 @@
 //! Mutual TLS with a deadline, HTTP/1.1 or HTTP/2 by ALPN, and a drain that tells every connection
 //! and waits for it. Refused is whatever would cost more than its share: connections without a
 //! seat (`seats`), heads that aren't strict HTTP/1 or come too slowly (`strict`), peers that don't
-//! read (`patience`), connections past their time (`life`).
+//! read (`patience`, `taking`), connections past their time (`life`).
 
 mod connection;
 mod conversation;
@@ -13,6 +13,7 @@ mod patience;
 mod refusals;
 mod seats;
 mod strict;
+mod taking;
 
 #[doc(hidden)]
 pub use conversation::converse;

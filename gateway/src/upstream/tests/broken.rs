@@ -53,7 +53,12 @@ fn at(world: &World, ca: &Ca, url: &str, change: impl FnOnce(&mut Backend)) -> U
 async fn what_breaks_after_the_question_is_the_sources_error() {
     let one = Protocol::Http1;
     check(one, b"", "source_error, connection_reset").await;
-    check(one, b"HTTP/1.1 200 OK\r\nx", "source_error, connection_reset").await;
+    check(
+        one,
+        b"HTTP/1.1 200 OK\r\nx",
+        "source_error, connection_reset",
+    )
+    .await;
     check(one, b"this isn't HTTP\r\n\r\n", "source_error, protocol").await;
 }
 
