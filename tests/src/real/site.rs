@@ -27,6 +27,8 @@ pub struct Site {
     pub timeout: &'static str,
     /// Whether identical questions share an answer.
     pub single_flight: bool,
+    /// Which HTTP sources are asked over.
+    pub http: &'static str,
     /// When the fan-out and the request end.
     pub deadlines: (&'static str, &'static str),
     /// How many requests are open at once.
@@ -74,6 +76,7 @@ impl Site {
             sources: Vec::new(),
             timeout: "1500ms",
             single_flight: true,
+            http: "1",
             deadlines: ("10s", "12s"),
             places: 1024,
             others: &[],
@@ -242,7 +245,7 @@ mall = "ID-35.10"
         }
         for (register, url) in &self.sources {
             let Register { agency, record, .. } = register;
-            let (timeout, single_flight) = (self.timeout, self.single_flight);
+            let (timeout, http, single_flight) = (self.timeout, self.http, self.single_flight);
             let written = write!(
                 text,
                 r#"
@@ -254,6 +257,7 @@ url = "{url}"
 server_name = "localhost"
 max_in_flight = 64
 single_flight = {single_flight}
+http = "{http}"
 timeout = "{timeout}"
 max_answer_kib = 64
 "#

@@ -1,6 +1,6 @@
 //! Sources that break HTTP, TLS or their own word, all at once before one gateway.
 
-use loket_tests::real::{Liar, Lie, Register, Site, only, register, untouched};
+use loket_tests::real::{BYSTANDERS, Frames, Liar, Lie, Register, Site, only, register, untouched};
 
 /// What a source does, and what callers are told of it.
 type Case = (&'static str, Lie, &'static [&'static str]);
@@ -101,6 +101,75 @@ async fn sources_take_connections_and_nothing_comes_of_it() {
     land.tell(Lie::None);
     taxes.tell(Lie::None);
     load.well("no handshake", &[silent, babbling]).await;
+    site.recorded(&load.end().await);
+    gateway.stop().await;
+    site.close().await;
+}
+
+const BROKE: &[&str] = &["source_error", "breaker_open", "no_answer_yet"];
+
+/// What sources of HTTP/2 send without end, as frames.
+const FLOODS: &[(&str, &[u8], &[u8], &[&str])] = &[
+    (
+        "korlantas",
+        b"",
+        b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08",
+        BROKE,
+    ),
+    (
+        "kemensos",
+        b"",
+        b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        BROKE,
+    ),
+    ("imigrasi", b"", b"\0\0\x08\x06\0\0\0\0\0pingping", TOO_LATE),
+    (
+        "bapenda",
+        b"",
+        b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\x01\0\0",
+        TOO_LATE,
+    ),
+    // A head that doesn't end.
+    (
+        "samsat",
+        b"\0\0\x01\x01\0\0\0\0\x01\x88",
+        b"\0\0\0\x09\0\0\0\0\x01",
+        BROKE,
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sources_flood_over_http2() {
+    let mut site = Site::new().await;
+    site.http = "auto";
+    let mut liars = Vec::new();
+    for (agency, ..) in FLOODS {
+        liars.push(site.liar(register(agency)).await);
+    }
+    let gateway = site.start();
+    let load = site.load(&gateway);
+    load.before().await;
+    let memory = gateway.memory();
+    for (liar, (_, first, then, _)) in liars.iter().zip(FLOODS) {
+        liar.tell(Lie::FloodHttp2(Frames { first, then }));
+        liar.cut();
+    }
+    let during = load.some(60).await;
+    for (agency, _, _, reasons) in FLOODS {
+        only("flood", &during, register(agency), reasons);
+    }
+    // How fast says little: this process makes the floods, and waits for the machine as well.
+    for register in BYSTANDERS {
+        only("flood", &during, *register, &["complete"]);
+    }
+    let grown = gateway.memory().saturating_sub(memory);
+    assert!(grown <= 64, "{grown} MiB");
+    for liar in &liars {
+        liar.tell(Lie::None);
+        liar.cut();
+    }
+    let all: Vec<Register> = liars.iter().map(Liar::register).collect();
+    load.well("flood", &all).await;
     site.recorded(&load.end().await);
     gateway.stop().await;
     site.close().await;
