@@ -155,8 +155,8 @@ impl Pool {
         };
         let secured = self.connector.connect(&self.host, self.port).await?;
         let open = self.metrics.agency_connected(&self.peer);
+        self.is_http2.store(secured.http2, Ordering::Relaxed);
         if secured.http2 {
-            self.is_http2.store(true, Ordering::Relaxed);
             self.open_http2(secured, open).await
         } else {
             open_http1(secured, open).await

@@ -73,6 +73,51 @@ async fn over_http2_too() {
     check(two, b"this isn't HTTP/2", "source_error, connection_reset").await;
 }
 
+/// A back end of both kinds that goes back to HTTP/1.1 has its connections kept again.
+#[tokio::test]
+async fn a_source_that_no_longer_speaks_http2() {
+    let ca = Ca::new(town::TRUST_DOMAIN);
+    let mut tls = ca.system(AGENCY, "registry").mutual_tls().server().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let (told, connections) = tokio::sync::watch::channel(0);
+    let source = tokio::spawn(async move {
+        for alpn in [&b"h2"[..], b"http/1.1", b"http/1.1", b"http/1.1"] {
+            tls.alpn_protocols = vec![alpn.to_vec()];
+            let (tcp, _) = listener.accept().await.unwrap();
+            told.send_modify(|connections| *connections += 1);
+            let acceptor = TlsAcceptor::from(Arc::new(tls.clone()));
+            let mut stream = acceptor.accept(tcp).await.unwrap();
+            if alpn == b"h2" {
+                continue;
+            }
+            tokio::spawn(async move {
+                let mut question = Vec::new();
+                while stream.read_buf(&mut question).await.unwrap() > 0 {
+                    if question.ends_with(b"}") {
+                        question.clear();
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+                        stream.write_all(answer).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let world = World::start(|_| {}).await;
+    let upstream = at(&world, &ca, &url, |it| it.protocol = Protocol::Auto);
+    // The first is broken off.
+    let first = show(&upstream.ask(&call(&world)).await);
+    for _ in 0..2 {
+        assert_eq!(
+            show(&upstream.ask(&call(&world)).await),
+            "answered",
+            "{first}"
+        );
+    }
+    assert_eq!(*connections.borrow(), 2);
+    source.abort();
+}
+
 /// In TLS 1.3 the question may be on its way before our certificate is refused.
 #[tokio::test]
 async fn a_source_that_refuses_our_certificate_was_not_reached() {
