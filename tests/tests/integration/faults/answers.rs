@@ -109,34 +109,41 @@ async fn sources_take_connections_and_nothing_comes_of_it() {
 const BROKE: &[&str] = &["source_error", "breaker_open", "no_answer_yet"];
 
 /// What sources of HTTP/2 send without end, as frames.
-const FLOODS: &[(&str, &[u8], &[u8], &[&str])] = &[
+const FLOODS: &[(&str, Frames, &[&str])] = &[
     (
         "korlantas",
-        b"",
-        b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08",
+        only_these(b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08"),
         BROKE,
     ),
     (
         "kemensos",
-        b"",
-        b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        only_these(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0"),
         BROKE,
     ),
-    ("imigrasi", b"", b"\0\0\x08\x06\0\0\0\0\0pingping", TOO_LATE),
+    (
+        "imigrasi",
+        only_these(b"\0\0\x08\x06\0\0\0\0\0pingping"),
+        TOO_LATE,
+    ),
     (
         "bapenda",
-        b"",
-        b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\x01\0\0",
+        only_these(b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\x01\0\0"),
         TOO_LATE,
     ),
     // A head that doesn't end.
     (
         "samsat",
-        b"\0\0\x01\x01\0\0\0\0\x01\x88",
-        b"\0\0\0\x09\0\0\0\0\x01",
+        Frames {
+            first: b"\0\0\x01\x01\0\0\0\0\x01\x88",
+            then: b"\0\0\0\x09\0\0\0\0\x01",
+        },
         BROKE,
     ),
 ];
+
+const fn only_these(then: &'static [u8]) -> Frames {
+    Frames { first: b"", then }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sources_flood_over_http2() {
@@ -150,12 +157,12 @@ async fn sources_flood_over_http2() {
     let load = site.load(&gateway);
     load.before().await;
     let memory = gateway.memory();
-    for (liar, (_, first, then, _)) in liars.iter().zip(FLOODS) {
-        liar.tell(Lie::FloodHttp2(Frames { first, then }));
+    for (liar, (_, frames, _)) in liars.iter().zip(FLOODS) {
+        liar.tell(Lie::FloodHttp2(*frames));
         liar.cut();
     }
     let during = load.some(60).await;
-    for (agency, _, _, reasons) in FLOODS {
+    for (agency, _, reasons) in FLOODS {
         only("flood", &during, register(agency), reasons);
     }
     // How fast says little: this process makes the floods, and waits for the machine as well.
