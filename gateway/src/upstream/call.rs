@@ -79,10 +79,11 @@ impl Call {
                 None => self.dial(terms).await?,
             };
             let stale = lease.reused;
-            let sent = self.send(&mut lease, envelope, terms).await?;
-            let (error, unsent) = match sent {
+            let sent = self.send(&mut lease, envelope, terms).await;
+            // Whatever comes of it, it is known which connection it was.
+            self.lease = Some(lease);
+            let (error, unsent) = match sent? {
                 Ok(response) => {
-                    self.lease = Some(lease);
                     self.note_status(&response, terms);
                     return Ok(response);
                 }
@@ -211,6 +212,9 @@ impl Call {
     pub(super) fn fail(mut self, failure: &Failure) {
         if failure.trips() {
             self.judge(true, Instant::now());
+            if let Some(lease) = &self.lease {
+                self.endpoint().pool.give_up(lease);
+            }
         }
         let (outcome, reason) = (failure.reason.outcome().as_str(), failure.reason.as_str());
         self.finish(outcome, reason, Some(failure.error_type));

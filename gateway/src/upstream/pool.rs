@@ -224,6 +224,14 @@ impl Pool {
         }
     }
 
+    /// The source failed on this connection. Over HTTP/2, where others would be sent after this one,
+    /// no more are: it may be as good as dead, or flood us for as long as it is kept.
+    pub(super) fn give_up(&self, lease: &Lease) {
+        if let Kind::Two(Stream(failed)) = &lease.kind {
+            lock(&self.shared).retain(|shared| !Arc::ptr_eq(shared, failed));
+        }
+    }
+
     /// Closes what nobody used for long.
     pub(super) fn prune(&self, now: Instant) {
         lock(&self.idle)

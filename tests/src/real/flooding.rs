@@ -1,5 +1,7 @@
 //! A source that agrees on HTTP/2 and, once it is asked, sends frames without end.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -30,7 +32,12 @@ pub(super) async fn flood(mut stream: TlsStream<TcpStream>, frames: Frames) -> O
     let (mut reading, mut writing) = tokio::io::split(stream);
     let many = frames.then.repeat(1000);
     writing.write_all(frames.first).await.ok()?;
-    let flooding = async { while writing.write_all(&many).await.is_ok() {} };
+    let flooding = async {
+        while writing.write_all(&many).await.is_ok() {
+            // This process is the callers' too.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
     let mut nowhere = tokio::io::sink();
     tokio::select! {
         () = flooding => {}

@@ -73,6 +73,43 @@ async fn over_http2_too() {
     check(two, b"this isn't HTTP/2", "source_error, connection_reset").await;
 }
 
+/// Over HTTP/2 a connection that no answer comes on isn't asked over again: it may be as good as dead,
+/// or flood us for as long as it is kept.
+#[tokio::test]
+async fn a_shared_connection_without_an_answer_is_given_up() {
+    let ca = Ca::new(town::TRUST_DOMAIN);
+    let mut tls = ca.system(AGENCY, "registry").mutual_tls().server().unwrap();
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let (told, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    let source = tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut stream = acceptor.accept(tcp).await.unwrap();
+            let told = told.clone();
+            tokio::spawn(async move {
+                stream.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                told.send(()).unwrap();
+            });
+        }
+    });
+    let world = World::start(|_| {}).await;
+    let upstream = at(&world, &ca, &url, |it| {
+        it.protocol = Protocol::Http2;
+        it.timeout = Duration::from_millis(300);
+    });
+    for _ in 0..2 {
+        let answer = upstream.ask(&call(&world)).await;
+        assert_eq!(show(&answer), "no_answer_yet, timeout");
+        let waiting = tokio::time::timeout(Duration::from_secs(20), ended.recv());
+        waiting.await.expect("its connection ends");
+    }
+    source.abort();
+}
+
 /// A back end of both kinds that goes back to HTTP/1.1 has its connections kept again.
 #[tokio::test]
 async fn a_source_that_no_longer_speaks_http2() {
