@@ -3,7 +3,7 @@
 //! Mutual TLS with a deadline, HTTP/1.1 or HTTP/2 by ALPN, and a drain that tells every connection
 //! and waits for it. Refused is whatever would cost more than its share: connections without a
 //! seat (`seats`), heads that aren't strict HTTP/1 or come too slowly (`strict`), peers that don't
-//! read (`patience`), connections past their time (`life`).
+//! read (`patience`, `taking`), connections past their time (`life`).
 
 mod connection;
 mod conversation;
@@ -13,6 +13,7 @@ mod patience;
 mod refusals;
 mod seats;
 mod strict;
+mod taking;
 
 #[doc(hidden)]
 pub use conversation::converse;
@@ -25,6 +26,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::refusals::Refusals;
 use self::seats::Seats;
@@ -34,6 +36,8 @@ use crate::workers::Workers;
 
 /// Pause after an accept that failed for want of resources, so as not to spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Failures that are closer together are one episode and have one line.
+const CALM: Duration = Duration::from_secs(10);
 /// How long connections that were cut may take to let go of what they hold.
 const CUT_WITHIN: Duration = Duration::from_secs(1);
 
@@ -153,20 +157,17 @@ impl House {
         phase: &watch::Sender<Phase>,
         workers: &Workers,
     ) -> std::convert::Infallible {
-        let mut starved = false;
+        let mut starved: Option<Instant> = None;
         loop {
             match socket.accept().await {
-                Ok((stream, address)) => {
-                    starved = false;
-                    self.welcome(stream, address, phase, workers);
-                }
+                Ok((stream, address)) => self.welcome(stream, address, phase, workers),
                 Err(error) if is_of_the_peer(&error) => {}
                 Err(error) => {
                     self.gateway.telemetry().metrics().accept_failed();
-                    if !starved {
+                    if starved.is_none_or(|last| last.elapsed() >= CALM) {
                         tracing::error!(error = %error, "no connection can be accepted");
                     }
-                    starved = true;
+                    starved = Some(Instant::now());
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -9,6 +9,9 @@
 //! names the hash of the entry before it, so that a change anywhere shows everywhere after.
 //! `cut -c66- *.log | jq` reads it.
 //!
+//! Entries are dated in order. While the clock is behind the last entry, as after it ran ahead and
+//! was set right, an entry has that one's `at`, and its `clock` says what time it was.
+//!
 //! One thread writes. It takes whatever waits, writes it at once, syncs once, and then answers
 //! everybody, so that a slow disk costs latency but hardly any throughput.
 //!
@@ -243,7 +246,7 @@ impl Log {
         Ok((Self { handle }, opened))
     }
 
-    /// Records `entry`, which must serialise to a JSON object without `entry`, `prev` and `at`:
+    /// Records `entry`, which must serialise to a JSON object without `entry`, `prev`, `at` and `clock`:
     /// the log writes those. The future resolves once the entry is durable.
     ///
     /// The entry is serialised and queued by this call, not by the first poll, and it is

@@ -17,8 +17,9 @@ use tokio::time::Instant;
 
 use super::conversation::{self, Conversation};
 use super::handshake::Tls;
-use super::life::{Due, Leaving, Life, Span};
+use super::life::{Due, Life, Span};
 use super::seats::{Seat, Visitor};
+use super::taking::Leaving;
 use super::{House, Phase};
 use crate::identity::Peer;
 use crate::pipeline::{self, Arrival};
@@ -118,8 +119,10 @@ impl House {
             idle: self.settings.idle_timeout,
             age: jittered(self.settings.max_connection_age),
             linger: self.settings.header_timeout,
+            write: self.settings.write_timeout,
         };
-        let mut alarm = std::pin::pin!(tokio::time::sleep(span.idle.min(span.age)));
+        let first = span.idle.min(span.age).min(span.write);
+        let mut alarm = std::pin::pin!(tokio::time::sleep(first));
         let mut told: Option<Instant> = None;
         // What was said during the handshake counts too.
         phase.mark_changed();

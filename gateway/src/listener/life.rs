@@ -1,16 +1,14 @@
 //! Life: what is known of one connection while it lives, and when it should end.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Response, header};
-use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::taking::{Answers, Leaving};
 use crate::telemetry::Ending;
 
 /// Requests under way on a connection, when it was last used, and why it ends.
@@ -22,21 +20,19 @@ pub(super) struct Life {
     used: AtomicU64,
     ending: OnceLock<Ending>,
     dismissed: Notify,
+    answers: Answers,
 }
 
 /// A request is under way until this drops.
-struct UnderWay(Arc<Life>);
-
-/// The body of an answer, which is under way until it has left.
-pub(super) struct Leaving<B> {
-    body: B,
-    _under_way: UnderWay,
-}
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Life>);
 
 impl Life {
     pub(super) fn new() -> Self {
+        let born = Instant::now();
         Self {
-            born: Instant::now(),
+            answers: Answers::new(born),
+            born,
             under_way: AtomicUsize::new(0),
             used: AtomicU64::new(0),
             ending: OnceLock::new(),
@@ -49,14 +45,25 @@ impl Life {
         self: Arc<Self>,
         answer: impl Future<Output = Result<Response<B>, E>>,
     ) -> Result<Response<Leaving<B>>, E> {
-        let _under_way = self.begin();
+        let under_way = self.clone().begin();
         let answer = answer.await?;
         // HTTP/1 could do this by itself; for HTTP/2 the header means nothing and hyper leaves it out.
         let last = answer.headers().get(header::CONNECTION);
         if last.is_some_and(|word| word == "close") {
-            _under_way.0.dismissed.notify_one();
+            self.dismissed.notify_one();
         }
-        Ok(answer.map(|body| Leaving { body, _under_way }))
+        Ok(answer.map(|body| self.answers.leave(body, under_way)))
+    }
+
+    #[cfg(test)]
+    pub(super) fn leave<B>(self: Arc<Self>, body: B) -> Leaving<B> {
+        let under_way = self.clone().begin();
+        self.answers.leave(body, under_way)
+    }
+
+    #[cfg(test)]
+    pub(super) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// Waits for an answer that is the connection's last.
@@ -98,26 +105,6 @@ impl Drop for UnderWay {
     }
 }
 
-impl<B: Body + Unpin> Body for Leaving<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// How long a connection may live, and how long unused.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
@@ -126,6 +113,8 @@ pub(super) struct Span {
     pub(super) age: Duration,
     /// How long one that was told to end may still be unused.
     pub(super) linger: Duration,
+    /// How long its peer may take nothing of an answer.
+    pub(super) write: Duration,
 }
 
 /// What to do with a connection now.
@@ -140,9 +129,14 @@ pub(super) enum Due {
 }
 
 impl Span {
-    /// Looks what it is time for. One that was told to end is left when it is unused for a while,
+    /// Looks what it is time for. One whose peer takes nothing of an answer is left at once. One that was told to end is left when it is unused for a while,
     /// or takes as long again as it may live.
     pub(super) fn due(self, life: &Life, told: Option<Instant>, now: Instant) -> Due {
+        let waiting = life.answers.waiting_since();
+        let tired = waiting.unwrap_or(now) + self.write;
+        if now >= tired {
+            return Due::Leave(Ending::SlowReader);
+        }
         let last_used = match life.is_busy() {
             true => now,
             false => life.last_used(),
@@ -154,7 +148,7 @@ impl Span {
         let why = match (now >= old, now >= unused) {
             (true, _) => Ending::Aged,
             (false, true) => Ending::Idle,
-            (false, false) => return Due::Later(unused.min(old)),
+            (false, false) => return Due::Later(unused.min(old).min(tired)),
         };
         match told {
             None => Due::Tell(why),
@@ -171,6 +165,7 @@ mod tests {
         idle: Duration::from_secs(60),
         age: Duration::from_secs(600),
         linger: Duration::from_secs(10),
+        write: Duration::from_secs(30),
     };
 
     /// What is due at a second of its life, told to end at another.
@@ -185,10 +180,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_unused_connection_ends() {
         let life = Arc::new(Life::new());
-        check(&life, None, 0, Ok(60));
+        check(&life, None, 0, Ok(30));
+        check(&life, None, 30, Ok(60));
         tokio::time::advance(Duration::from_secs(59)).await;
         drop(life.clone().begin());
-        check(&life, None, 60, Ok(119));
+        check(&life, None, 60, Ok(90));
+        check(&life, None, 90, Ok(119));
         check(&life, None, 119, Err(Due::Tell(Ending::Idle)));
         check(&life, Some(119), 119, Ok(129));
         check(&life, Some(119), 129, Err(Due::Leave(Ending::Idle)));
@@ -198,12 +195,22 @@ mod tests {
     async fn a_busy_connection_only_ages() {
         let life = Arc::new(Life::new());
         let _request = life.clone().begin();
-        check(&life, None, 500, Ok(560));
+        check(&life, None, 500, Ok(530));
         check(&life, None, 599, Ok(600));
         check(&life, None, 600, Err(Due::Tell(Ending::Aged)));
         check(&life, Some(600), 700, Ok(710));
         check(&life, Some(600), 1199, Ok(1200));
         check(&life, Some(600), 1200, Err(Due::Leave(Ending::Aged)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_left() {
+        let life = Arc::new(Life::new());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let _answer = life.clone().leave("body".to_owned());
+        check(&life, None, 30, Ok(35));
+        check(&life, None, 35, Err(Due::Leave(Ending::SlowReader)));
+        check(&life, Some(34), 35, Err(Due::Leave(Ending::SlowReader)));
     }
 
     #[tokio::test]

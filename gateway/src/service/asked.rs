@@ -59,6 +59,7 @@ impl Asked {
         #[derive(Deserialize)]
         struct Line {
             at: Timestamp,
+            clock: Option<Timestamp>,
             kind: String,
             request_id: Option<Uuid>,
             #[serde(default)]
@@ -78,7 +79,9 @@ impl Asked {
         let Ok(line) = serde_json::from_str::<Line>(line) else {
             return;
         };
-        if !(self.since..self.until).contains(&line.at) || line.kind == "result" {
+        if !(self.since..self.until).contains(&line.clock.unwrap_or(line.at))
+            || line.kind == "result"
+        {
             return;
         }
         let is_counted = match line.request_id {
@@ -150,5 +153,31 @@ mod tests {
     #[test]
     fn a_call_that_was_open_when_the_process_ended_counts() {
         assert_eq!(count(&["call_opened 1 S-001 asked"]), [1, 0]);
+    }
+
+    /// The entries after a clock ran ahead are dated by it, also when it has been set right; what was
+    /// asked today counts all the same, and tomorrow it doesn't.
+    #[test]
+    fn what_was_asked_today_counts_whatever_it_is_dated() {
+        let mut parts = town::parts();
+        parts.grants[0].daily_quota = Some(5);
+        let grant = parts.grants[0].id.clone();
+        let directory = Directory::new(parts).unwrap();
+        let line = |at: &str, clock: &str| {
+            let own = format!(r#""at":"{at}"{clock},"kind":"lookup""#);
+            format!(r#"{{{own},"sources":[{{"grants":["{grant}"]}}]}}"#)
+        };
+        let told = r#","clock":"2026-11-24T05:00:00Z""#;
+        for (today, at, clock, expected) in [
+            ("2026-11-24", "2026-11-24T05:00:00Z", "", 1),
+            ("2026-11-24", "2026-11-25T17:00:00Z", "", 0),
+            ("2026-11-24", "2026-11-25T17:00:00Z", told, 1),
+            ("2026-11-25", "2026-11-25T05:00:00Z", told, 0),
+        ] {
+            let now = format!("{today}T06:00:00Z").parse().unwrap();
+            let mut asked = Asked::today(&directory, &town::zone(), now);
+            asked.count(&line(at, clock));
+            assert_eq!(asked.grants[&grant].1, expected, "{today}: {at} {clock}");
+        }
     }
 }

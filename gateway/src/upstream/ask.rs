@@ -171,15 +171,15 @@ async fn read(
     let code = serde_json::from_slice::<Problem>(&bytes)
         .ok()
         .map(|problem| problem.code);
-    if head.status.is_client_error() {
+    let reason = refusal(head.status, code);
+    if head.status.is_client_error() && reason != Reason::NoAnswerYet {
         guard.tell_refused(call, head.status, code.map_or("", Code::as_str));
     }
     let failure = Failure {
         retry_after_s: retry_after(&head.headers),
-        ..Failure::new(
-            refusal(head.status, code),
-            ErrorType::Status(head.status.as_u16()),
-        )
+        // It was told how much time there was.
+        hasty: reason == Reason::NoAnswerYet && call.deadline < own,
+        ..Failure::new(reason, ErrorType::Status(head.status.as_u16()))
     };
     guard.refused(&failure);
     Err(failure)

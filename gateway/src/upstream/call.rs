@@ -79,11 +79,12 @@ impl Call {
                 None => self.dial(terms).await?,
             };
             let stale = lease.reused;
-            let sent = self.send(&mut lease, envelope, terms).await?;
-            let (error, unsent) = match sent {
+            let sent = self.send(&mut lease, envelope, terms).await;
+            // Whatever comes of it, it is known which connection it was.
+            self.lease = Some(lease);
+            let (error, unsent) = match sent? {
                 Ok(response) => {
-                    self.lease = Some(lease);
-                    self.note_status(&response);
+                    self.note_status(&response, terms);
                     return Ok(response);
                 }
                 Err(broken) => broken,
@@ -155,7 +156,7 @@ impl Call {
         }
     }
 
-    fn note_status(&mut self, response: &Response<Incoming>) {
+    fn note_status(&mut self, response: &Response<Incoming>, terms: &Terms<'_>) {
         let (status, now) = (response.status().as_u16(), Instant::now());
         self.status = Some(status);
         if matches!(status, 429 | 503)
@@ -164,8 +165,13 @@ impl Call {
             let wait = Duration::from_secs(seconds).min(LONGEST_HOLD);
             self.endpoint().hold(wait, now);
         }
-        let failed = self.is_bad_status();
-        self.judge(failed, now);
+        let own = self.started + terms.first_byte;
+        let hasty = terms.deadline.is_some_and(|deadline| deadline < own);
+        // It was told how much time the caller left it.
+        if !(hasty && matches!(status, 408 | 504)) {
+            let failed = self.is_bad_status();
+            self.judge(failed, now);
+        }
     }
 
     /// Whether the status says that the endpoint can't serve. A service's own 500 may be one
@@ -206,6 +212,9 @@ impl Call {
     pub(super) fn fail(mut self, failure: &Failure) {
         if failure.trips() {
             self.judge(true, Instant::now());
+            if let Some(lease) = &self.lease {
+                self.endpoint().pool.give_up(lease);
+            }
         }
         let (outcome, reason) = (failure.reason.outcome().as_str(), failure.reason.as_str());
         self.finish(outcome, reason, Some(failure.error_type));

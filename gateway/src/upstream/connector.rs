@@ -1,6 +1,7 @@
 //! Connector: an address in, a mutual TLS connection to the agency that should be there out.
 
 use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
 use hyper_util::rt::TokioIo;
@@ -15,6 +16,9 @@ use tokio_rustls::client::TlsStream;
 
 use crate::directory::{Backend, Protocol};
 use crate::telemetry::ErrorType;
+
+/// `ENFILE` and `EMFILE`: no descriptor is left, to anybody or to us. The same on every Unix.
+const NO_DESCRIPTOR: [i32; 2] = [23, 24];
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +40,18 @@ pub(super) enum Refused {
 }
 
 impl Refused {
+    /// Whether it is for want of something of ours.
+    pub(super) fn is_ours(&self) -> bool {
+        match self {
+            Self::Connect(error) => is_want(error),
+            // A resolver that has no descriptor says only that it found nothing.
+            Self::Name(error) => {
+                is_want(error) || UnixDatagram::unbound().is_err_and(|error| is_want(&error))
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn error_type(&self) -> ErrorType {
         match self {
             Self::Name(_) => ErrorType::Dns,
@@ -51,6 +67,12 @@ impl Refused {
             },
         }
     }
+}
+
+fn is_want(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    code.is_some_and(|code| NO_DESCRIPTOR.contains(&code))
+        || error.kind() == io::ErrorKind::OutOfMemory
 }
 
 /// The word for a TLS failure.

@@ -1,5 +1,8 @@
 //! Failure: why a question has no answer, found from a status, a problem or an error's causes.
 
+use std::error::Error as _;
+use std::io;
+
 use http::{StatusCode, header};
 use loket_sdk::message::Reason;
 use loket_sdk::problem::Code;
@@ -75,6 +78,26 @@ impl Failure {
         }
     }
 
+    /// Whether it says nothing about the agency, neither good nor bad.
+    pub(super) fn proves_nothing(self) -> bool {
+        match self.reason {
+            Reason::NoAnswerYet => self.hasty,
+            Reason::CallerLeft => true,
+            // For want of something of ours.
+            Reason::Overloaded => !self.asked,
+            _ => false,
+        }
+    }
+
+    /// Whether the connection broke before there was an answer: another endpoint may do better.
+    pub(super) fn is_of_the_connection(self) -> bool {
+        self.reason == Reason::SourceError
+            && matches!(
+                self.error_type,
+                ErrorType::ConnectionReset | ErrorType::Protocol
+            )
+    }
+
     /// Whether asking again asks once: the first never left, for want of a connection.
     pub(super) fn is_safe_to_retry(self) -> bool {
         !self.asked
@@ -91,6 +114,8 @@ pub(super) fn refusal(status: StatusCode, code: Option<Code>) -> Reason {
         (_, Some(Code::Draining)) => Reason::Draining,
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => Reason::RefusedBySource,
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) => Reason::Overloaded,
+        // The question, or the record, didn't come to the agency in time.
+        (StatusCode::REQUEST_TIMEOUT, _) => Reason::NoAnswerYet,
         (StatusCode::GATEWAY_TIMEOUT, Some(Code::SourceTimeout)) => Reason::NoAnswerYet,
         _ => Reason::SourceError,
     }
@@ -106,20 +131,43 @@ pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<u64> {
     Some(seconds.min(MAX_RETRY_AFTER_S))
 }
 
-/// Why there is no connection.
+/// Why there is no connection. What we lack ourselves is no fault of the agency's.
 pub(super) fn unconnected(refused: &Refused) -> Failure {
+    if refused.is_ours() {
+        return Failure::unasked(Reason::Overloaded, ErrorType::RateLimited);
+    }
     Failure::unasked(Reason::Unreachable, refused.error_type())
 }
 
 /// What broke on the way to the head of an answer; `unsent` says that nothing was written.
 pub(super) fn broken(error: &hyper::Error, unsent: bool) -> Failure {
-    // The caller's body ended too soon: no fault of the agency's.
-    let reason = match error.is_user() {
-        true => Reason::CallerLeft,
-        false => Reason::Unreachable,
+    let (reason, error_type) = if error.is_user() {
+        // The caller's body ended too soon: no fault of the agency's.
+        (Reason::CallerLeft, ErrorType::ConnectionReset)
+    } else if is_alert(error) {
+        // In TLS 1.3 our certificate is refused after our side of the handshake is over.
+        (Reason::Unreachable, ErrorType::TlsHandshake)
+    } else if unsent {
+        (Reason::Unreachable, ErrorType::ConnectionReset)
+    } else if error.is_parse() {
+        (Reason::SourceError, ErrorType::Protocol)
+    } else {
+        (Reason::SourceError, ErrorType::ConnectionReset)
     };
     Failure {
         asked: !unsent,
-        ..Failure::new(reason, ErrorType::ConnectionReset)
+        ..Failure::new(reason, error_type)
     }
+}
+
+fn is_alert(error: &hyper::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+            return matches!(inner, Some(rustls::Error::AlertReceived(_)));
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -39,9 +39,7 @@ impl Entry {
 
     /// Nothing came of it.
     pub(super) fn fail(mut self, stack: &Stack, failure: &Failure, trace_id: &str) {
-        let proves_nothing = (failure.reason == Reason::NoAnswerYet && failure.hasty)
-            || failure.reason == Reason::CallerLeft;
-        if !proves_nothing {
+        if !failure.proves_nothing() {
             self.settle(stack, failure.trips(), Some(failure), trace_id);
         }
     }

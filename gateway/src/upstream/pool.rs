@@ -170,8 +170,8 @@ impl Pool {
         };
         let secured = self.connector.connect(&self.host, self.port).await?;
         let open = self.metrics.agency_connected(&self.peer);
+        self.is_http2.store(secured.http2, Ordering::Relaxed);
         if secured.http2 {
-            self.is_http2.store(true, Ordering::Relaxed);
             self.open_http2(secured, open).await
         } else {
             open_http1(secured, open).await
@@ -242,6 +242,14 @@ impl Pool {
                 since: Instant::now(),
             };
             lock(&self.idle[lease.home % self.idle.len()]).push(idle);
+        }
+    }
+
+    /// The source failed on this connection. Over HTTP/2, where others would be sent after this one,
+    /// no more are: it may be as good as dead, or flood us for as long as it is kept.
+    pub(super) fn give_up(&self, lease: &Lease) {
+        if let Kind::Two(Stream(failed)) = &lease.kind {
+            lock(&self.shared).retain(|shared| !Arc::ptr_eq(shared, failed));
         }
     }
 

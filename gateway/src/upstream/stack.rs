@@ -226,7 +226,7 @@ impl Stack {
         let passing = match failure.reason {
             Reason::Unreachable | Reason::Overloaded | Reason::Draining => true,
             Reason::NoAnswerYet => !failure.hasty,
-            _ => false,
+            _ => failure.is_of_the_connection(),
         };
         envelope.safe && elsewhere && passing
     }

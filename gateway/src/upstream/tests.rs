@@ -11,6 +11,7 @@ use crate::directory::Source;
 use crate::fixture::{town, world::World};
 use crate::telemetry::ErrorType;
 
+mod broken;
 mod forward;
 mod several;
 
@@ -78,6 +79,7 @@ async fn each_failure_has_its_two_words() {
         (Fault::Status(500), "source_error, 500"),
         (Fault::Status(503), "overloaded, 503"),
         (Fault::Status(401), "refused_by_source, 401"),
+        (Fault::Status(408), "no_answer_yet, 408"),
         (Fault::NotJson, "answered"),
         (Fault::Draining, "draining, 503"),
     ] {
@@ -114,7 +116,7 @@ async fn a_question_that_left_is_not_asked_again() {
     let licence = "driving-licence/1".parse().unwrap();
     let agency = world.agency(AGENCY);
     agency.faults().set_for(licence, Fault::Down);
-    assert_eq!(ask(&world).await, "unreachable, connection_reset");
+    assert_eq!(ask(&world).await, "source_error, connection_reset");
     assert_eq!(agency.requests().len(), 1);
 }
 

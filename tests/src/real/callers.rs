@@ -116,10 +116,7 @@ impl Load {
     /// When it isn't within a minute, or five in the long form.
     pub async fn until(&self, what: &str, enough: impl Fn(&[Seen]) -> bool) -> Vec<Seen> {
         let from = Instant::now();
-        let since = |seen: &Vec<Seen>| -> Vec<Seen> {
-            let since = seen.iter().filter(|seen| seen.started >= from);
-            since.cloned().collect()
-        };
+        let since = |seen: &Vec<Seen>| since(seen, from);
         let mut seeing = self.seen.subscribe();
         let waiting = seeing.wait_for(|seen| enough(&since(seen)));
         let patience = Duration::from_secs(if is_long() { 300 } else { 60 });
@@ -132,6 +129,12 @@ impl Load {
                 panic!("never: {what}; {} seen, the last {last:#?}", seen.len())
             }
         }
+    }
+
+    /// What was seen so far of questions asked from then on.
+    #[must_use]
+    pub fn since(&self, from: Instant) -> Vec<Seen> {
+        since(&self.seen.borrow(), from)
     }
 
     /// What callers see while nothing is wrong, once every connection is warm and the machine keeps
@@ -170,6 +173,11 @@ impl Load {
         assert_eq!(hung.count(), 0, "nobody waits without end");
         seen
     }
+}
+
+fn since(seen: &[Seen], from: Instant) -> Vec<Seen> {
+    let since = seen.iter().filter(|seen| seen.started >= from);
+    since.cloned().collect()
 }
 
 struct Caller {

@@ -180,6 +180,19 @@ impl Gateway {
             .current
     }
 
+    /// Memory that is in use now, in MiB.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("it runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = resident.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.expect("a figure") / 1024
+    }
+
     /// User and system time so far.
     ///
     /// # Panics

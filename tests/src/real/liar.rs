@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Register;
+use super::flooding::{self, Frames};
 
 /// What it does with a question it has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub enum Lie {
     NoHandshake,
     /// Agrees on HTTP/2 with whoever connects, and sends bytes that aren't.
     GarbageHttp2,
+    /// Agrees on HTTP/2 with whoever connects, and sends these frames once it is asked.
+    FloodHttp2(Frames),
 }
 
 struct State {
@@ -173,13 +176,16 @@ async fn serve(stream: TcpStream, register: Register, state: Arc<Mutex<State>>) 
     if lie == Lie::NoHandshake {
         return std::future::pending().await;
     }
-    if lie == Lie::GarbageHttp2 {
+    if matches!(lie, Lie::GarbageHttp2 | Lie::FloodHttp2(_)) {
         Arc::make_mut(&mut tls).alpn_protocols = vec![b"h2".to_vec()];
     }
     let mut stream = TlsAcceptor::from(tls).accept(stream).await.ok()?;
     if lie == Lie::GarbageHttp2 {
         send(&mut stream, GARBAGE).await?;
         return listen(&mut stream).await;
+    }
+    if let Lie::FloodHttp2(frames) = lie {
+        return flooding::flood(stream, frames).await;
     }
     loop {
         let question = read(&mut stream).await?;
@@ -236,7 +242,9 @@ const CHUNKED: &str =
 async fn reply(stream: &mut TlsStream<TcpStream>, lie: Lie, answer: &str) -> Broken {
     let whole = format!("{}{answer}", head(answer.len()));
     match lie {
-        Lie::None | Lie::NoHandshake | Lie::GarbageHttp2 => send(stream, &whole).await,
+        Lie::None | Lie::NoHandshake | Lie::GarbageHttp2 | Lie::FloodHttp2(_) => {
+            send(stream, &whole).await
+        }
         Lie::Slow(time) => {
             tokio::time::sleep(time).await;
             send(stream, &whole).await

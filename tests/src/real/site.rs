@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::{AgencyProcess, BYSTANDERS, Gateway, Hosts, Ledger, Liar, Load, Register, Seen};
 use crate::Ask;
 
+const MALL: &str = "mpp-kota";
 const PURPOSE: &str = "identity_check";
 
 /// A gateway's surroundings. What is set counts from the next start of a gateway.
@@ -24,8 +25,16 @@ pub struct Site {
     sources: Vec<(Register, String)>,
     /// How long a source may take.
     pub timeout: &'static str,
+    /// Whether identical questions share an answer.
+    pub single_flight: bool,
+    /// Which HTTP sources are asked over.
+    pub http: &'static str,
     /// When the fan-out and the request end.
     pub deadlines: (&'static str, &'static str),
+    /// How many requests are open at once.
+    pub places: usize,
+    /// Members besides the mall, with the same grants.
+    pub others: &'static [&'static str],
     /// Where spans and metrics go.
     pub collector: Option<String>,
     /// Where the audit log is.
@@ -66,7 +75,11 @@ impl Site {
             bystanders: Vec::new(),
             sources: Vec::new(),
             timeout: "1500ms",
+            single_flight: true,
+            http: "1",
             deadlines: ("10s", "12s"),
+            places: 1024,
+            others: &[],
             collector: None,
         }
     }
@@ -116,7 +129,13 @@ impl Site {
     /// The mall's counter at this address.
     #[must_use]
     pub fn counter(&self, address: SocketAddr) -> FakeCounter {
-        FakeCounter::new(&self.ca.system("mpp-kota", "counter").mutual_tls(), address)
+        self.counter_of(MALL, address)
+    }
+
+    /// A member's counter at this address.
+    #[must_use]
+    pub fn counter_of(&self, member: &str, address: SocketAddr) -> FakeCounter {
+        FakeCounter::new(&self.ca.system(member, "counter").mutual_tls(), address)
     }
 
     /// One field of every register.
@@ -137,12 +156,13 @@ impl Site {
     /// So many callers; each waits this long between two questions.
     #[must_use]
     pub fn load_of(&self, gateway: &Gateway, callers: usize, pause: Duration) -> Load {
-        Load::start(
-            &self.counter(gateway.address()),
-            &self.ask(),
-            callers,
-            pause,
-        )
+        self.load_by(&self.counter(gateway.address()), callers, pause)
+    }
+
+    /// So many callers at one counter.
+    #[must_use]
+    pub fn load_by(&self, counter: &FakeCounter, callers: usize, pause: Duration) -> Load {
+        Load::start(counter, &self.ask(), callers, pause)
     }
 
     /// Fails unless the log is whole and has every answer that was seen.
@@ -171,7 +191,7 @@ impl Site {
     }
 
     fn document(&self) -> String {
-        let (fan_out, edge) = self.deadlines;
+        let (fan_out, edge, places) = (self.deadlines.0, self.deadlines.1, self.places);
         let audit = self.audit.display();
         let mut text = format!(
             r#"
@@ -192,6 +212,7 @@ revocation_lists = []
 [admin]
 address = "127.0.0.1:0"
 [limits]
+max_requests = {places}
 fan_out_deadline = "{fan_out}"
 edge_deadline = "{edge}"
 [audit]
@@ -206,25 +227,25 @@ environment = "test"
         if let Some(endpoint) = &self.collector {
             text.push_str(&format!("otlp_endpoint = \"{endpoint}\"\n"));
         }
-        text.push_str(
-            r#"
+        for member in self.members() {
+            let written = write!(
+                text,
+                r#"
 [[members]]
-id = "mpp-kota"
+id = "{member}"
 name = "Mall"
 requests_per_second = 10000
 burst = 10000
 [[members.systems]]
 id = "counter"
 mall = "ID-35.10"
-"#,
-        );
+"#
+            );
+            written.expect("a text grows");
+        }
         for (register, url) in &self.sources {
-            let Register {
-                agency,
-                record,
-                field,
-            } = register;
-            let timeout = self.timeout;
+            let Register { agency, record, .. } = register;
+            let (timeout, http, single_flight) = (self.timeout, self.http, self.single_flight);
             let written = write!(
                 text,
                 r#"
@@ -235,12 +256,38 @@ records = ["{record}"]
 url = "{url}"
 server_name = "localhost"
 max_in_flight = 64
+single_flight = {single_flight}
+http = "{http}"
 timeout = "{timeout}"
 max_answer_kib = 64
+"#
+            );
+            written.expect("a text grows");
+            for member in self.members() {
+                grant(&mut text, *register, member);
+            }
+        }
+        text
+    }
+
+    fn members(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(MALL).chain(self.others.iter().copied())
+    }
+}
+
+fn grant(text: &mut String, register: Register, member: &str) {
+    let Register {
+        agency,
+        record,
+        field,
+    } = register;
+    let written = write!(
+        text,
+        r#"
 [[grants]]
-grant_id = "{agency}"
+grant_id = "{agency}-{member}"
 agreement = "PKS/1"
-consumer = "mpp-kota"
+consumer = "{member}"
 source = "{agency}"
 record = "{record}"
 purposes = ["{PURPOSE}"]
@@ -250,9 +297,6 @@ valid_from = 2020-01-01
 valid_to = 2099-12-31
 state = "active"
 "#
-            );
-            written.expect("a text grows");
-        }
-        text
-    }
+    );
+    written.expect("a text grows");
 }

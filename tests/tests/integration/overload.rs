@@ -8,6 +8,10 @@ use loket_tests::town::eventually;
 use loket_tests::{Ask, Town, TownBuilder};
 use tokio::io::AsyncWriteExt as _;
 
+mod frames;
+mod goodput;
+mod http2;
+
 const JSON: (&str, &str) = ("content-type", "application/json");
 const OTHER: &str = "other-mall";
 

@@ -67,7 +67,9 @@ impl Members {
         if !is_plainly_free(&text) {
             // The cause would quote the entry, so it isn't passed on.
             serde_json::from_slice::<Free>(&text).map_err(|_| {
-                AuditError::Invalid("it must be an object without `entry`, `prev` and `at`")
+                AuditError::Invalid(
+                    "it must be an object without `entry`, `prev`, `at` and `clock`",
+                )
             })?;
         }
         // Only raw values bring line breaks, and outside strings, where they mean nothing.
@@ -95,7 +97,7 @@ fn is_plainly_free(text: &[u8]) -> bool {
     let has = |name: &[u8]| memchr::memmem::find(text, name).is_some();
     text.starts_with(b"{")
         && memchr::memchr(b'\\', text).is_none()
-        && !(has(br#""entry""#) || has(br#""prev""#) || has(br#""at""#))
+        && !(has(br#""entry""#) || has(br#""prev""#) || has(br#""at""#) || has(br#""clock""#))
 }
 
 /// An object that has none of the log's own members.
@@ -107,6 +109,7 @@ enum Name {
     Entry,
     Prev,
     At,
+    Clock,
     #[serde(other)]
     Other,
 }
@@ -125,7 +128,7 @@ impl<'de> Deserialize<'de> for Free {
                 while let Some((name, IgnoredAny)) = map.next_entry()? {
                     match name {
                         Name::Other => {}
-                        Name::Entry | Name::Prev | Name::At => {
+                        Name::Entry | Name::Prev | Name::At | Name::Clock => {
                             return Err(A::Error::custom("reserved"));
                         }
                     }
@@ -170,7 +173,8 @@ impl Chain {
         out: &mut Vec<u8>,
     ) -> Receipt {
         let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
-        // A clock that was set back must not date an entry before its predecessor.
+        // A clock that was set back must not date an entry before its predecessor; what it says is
+        // told beside, or all entries until it catches up would seem to be of one moment.
         let at = self.at.map_or(now, |last| now.max(last));
         let entry = self.next();
         let start = out.len();
@@ -179,6 +183,9 @@ impl Chain {
         let _ = write!(out, r#" {{"entry":{entry},"prev":""#);
         out.extend_from_slice(&hex(&self.hash));
         let _ = write!(out, r#"","at":"{at:.6}""#);
+        if now < at {
+            let _ = write!(out, r#","clock":"{now:.6}""#);
+        }
         let members = members.bytes();
         if !members.trim_ascii_start().starts_with(b"}") {
             out.push(b',');

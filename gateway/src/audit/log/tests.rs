@@ -191,8 +191,17 @@ async fn a_clock_that_was_set_back_is_held() {
     let before = Chain::default().append(future, &members, &mut line);
     fs::write(segment(dir.path(), 1), line).unwrap();
     let (log, _) = open(dir.path());
+    let from = Timestamp::now();
     assert_eq!(log.record(&entry(2)).await.unwrap().at, before.at);
+    log.close().await;
     verify(dir.path(), |_| {}).unwrap();
+    // What the clock says is there too, where it isn't what the entry is dated.
+    let entries = read(dir.path()).map(|json| serde_json::from_str(&json.unwrap()).unwrap());
+    let entries: Vec<Value> = entries.collect();
+    assert!(entries[0].get("clock").is_none());
+    let clock: Timestamp = entries[1]["clock"].as_str().unwrap().parse().unwrap();
+    let tolerance = SignedDuration::from_secs(60);
+    assert!(clock.duration_since(from).abs() < tolerance, "{clock}");
 }
 
 #[tokio::test]
@@ -206,6 +215,7 @@ async fn what_is_not_an_entry_is_refused() {
         json!({ "entry": 1 }),
         json!({ "prev": null }),
         json!({ "a": 1, "at": "now" }),
+        json!({ "clock": "then" }),
     ] {
         let refused = log.record(&not).await;
         assert!(matches!(refused, Err(AuditError::Invalid(_))), "{not}");

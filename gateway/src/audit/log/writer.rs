@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::disk;
@@ -21,6 +21,9 @@ use super::{AuditError, Chain, Options, Receipt};
 /// What is written, synced and cut off again to see whether a disk is well. It has no line
 /// break, so a crash in between leaves a torn tail and nothing else.
 static PROBE: [u8; 16 << 10] = [0; 16 << 10];
+
+/// A clock that is corrected by less isn't worth a line.
+const CORRECTION: SignedDuration = SignedDuration::from_secs(1);
 
 pub(super) fn run(ready: Ready, options: Options, queue: Arc<Queue>, finished: watch::Sender<()>) {
     let _finish = Finish {
@@ -34,6 +37,7 @@ pub(super) fn run(ready: Ready, options: Options, queue: Arc<Queue>, finished: w
         kept: Vec::new(),
         lines: Vec::new(),
         began: None,
+        behind: false,
     };
     // The writer is gone, and the log unlocked, before anybody hears that it has finished.
     writer.serve();
@@ -60,6 +64,8 @@ struct Writer {
     lines: Vec<u8>,
     /// When the last batch was begun.
     began: Option<Instant>,
+    /// Whether the clock is behind the last entry.
+    behind: bool,
 }
 
 impl Writer {
@@ -106,6 +112,7 @@ impl Writer {
     fn append(&mut self, jobs: &[Job]) -> io::Result<Vec<Receipt>> {
         self.recover()?;
         self.rotate()?;
+        self.look_at_the_clock();
         let mut chain = self.ready.chain.clone();
         let mut last_line = 0;
         self.lines.clear();
@@ -122,6 +129,18 @@ impl Writer {
         segment.durable += self.lines.len() as u64;
         self.ready.chain = chain;
         Ok(receipts)
+    }
+
+    /// Tells, once, that entries can't be dated by the clock.
+    fn look_at_the_clock(&mut self) {
+        let (now, last) = (Timestamp::now(), self.ready.chain.at);
+        let behind = last.is_some_and(|last| last.duration_since(now) > CORRECTION);
+        if behind && !self.behind {
+            tracing::warn!(
+                "the clock is behind the audit log: entries have the last one's time, and the clock's"
+            );
+        }
+        self.behind = behind;
     }
 
     fn answer(&mut self, jobs: Vec<Job>, receipts: Vec<Receipt>) {

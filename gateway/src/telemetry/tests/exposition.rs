@@ -25,9 +25,9 @@ loket_audit_queue gauge
 loket_audit_records_total counter
 loket_audit_write_failures_total counter
 loket_build_info gauge
-loket_log_dropped_total counter
 loket_calls_body_bytes_total counter
 loket_calls_total counter
+loket_log_dropped_total counter
 loket_lookup_duration_seconds histogram
 loket_lookup_first_card_duration_seconds histogram
 loket_mismatch_total counter

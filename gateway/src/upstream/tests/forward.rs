@@ -272,7 +272,7 @@ async fn a_kept_connection_that_is_gone_costs_a_safe_request_nothing() {
         }
     }
     assert!(!failures.is_empty());
-    assert!(failures.iter().all(|it| *it == (Reason::Unreachable, true)));
+    assert!(failures.iter().all(|it| *it == (Reason::SourceError, true)));
 }
 
 /// Else one caller who breaks off could close a service to all the others.

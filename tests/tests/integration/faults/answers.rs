@@ -1,6 +1,6 @@
 //! Sources that break HTTP, TLS or their own word, all at once before one gateway.
 
-use loket_tests::real::{Liar, Lie, Register, Site, only, register, untouched};
+use loket_tests::real::{BYSTANDERS, Frames, Liar, Lie, Register, Site, only, register, untouched};
 
 /// What a source does, and what callers are told of it.
 type Case = (&'static str, Lie, &'static [&'static str]);
@@ -8,18 +8,18 @@ type Case = (&'static str, Lie, &'static [&'static str]);
 const TOO_LATE: &[&str] = &["no_answer_yet", "breaker_open"];
 
 const FIRST: &[Case] = &[
-    ("korlantas", Lie::Reset, &["unreachable", "breaker_open"]),
+    ("korlantas", Lie::Reset, &["source_error", "breaker_open"]),
     (
         "kemensos",
         Lie::HalfClosed,
-        &["unreachable", "breaker_open"],
+        &["source_error", "breaker_open"],
     ),
     (
         "imigrasi",
         Lie::HalfAnswer,
         &["source_error", "breaker_open"],
     ),
-    ("djp", Lie::Garbage, &["unreachable", "breaker_open"]),
+    ("djp", Lie::Garbage, &["source_error", "breaker_open"]),
     ("bapenda", Lie::GarbageBody, &["not_json"]),
     ("samsat", Lie::Drip, TOO_LATE),
     ("bpn", Lie::Flood, &["too_large", "breaker_open"]),
@@ -35,7 +35,7 @@ const SECOND: &[Case] = &[
         &["source_error", "breaker_open"],
     ),
     // Never the other citizen's answer, at most a connection that had to be given up.
-    ("djp", Lie::SecondAnswer, &["complete", "unreachable"]),
+    ("djp", Lie::SecondAnswer, &["complete", "source_error"]),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -87,15 +87,92 @@ async fn sources_take_connections_and_nothing_comes_of_it() {
     land.cut();
     taxes.cut();
     let during = load.some(60).await;
-    let reasons = ["unreachable", "breaker_open", "no_answer_yet"];
+    let reasons = [
+        "unreachable",
+        "breaker_open",
+        "no_answer_yet",
+        "source_error",
+    ];
     only("no handshake", &during, silent, &reasons);
-    let reasons = ["unreachable", "breaker_open"];
+    let reasons = ["unreachable", "breaker_open", "source_error"];
     only("no HTTP/2", &during, babbling, &reasons);
     untouched("no handshake", &before, &during);
 
     land.tell(Lie::None);
     taxes.tell(Lie::None);
     load.well("no handshake", &[silent, babbling]).await;
+    site.recorded(&load.end().await);
+    gateway.stop().await;
+    site.close().await;
+}
+
+const BROKE: &[&str] = &["source_error", "breaker_open", "no_answer_yet"];
+
+/// What sources of HTTP/2 send without end, as frames.
+const FLOODS: &[(&str, Frames, &[&str])] = &[
+    (
+        "korlantas",
+        only_these(b"\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08"),
+        BROKE,
+    ),
+    (
+        "kemensos",
+        only_these(b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        BROKE,
+    ),
+    (
+        "imigrasi",
+        only_these(b"\0\0\x08\x06\0\0\0\0\0pingping"),
+        TOO_LATE,
+    ),
+    (
+        "bapenda",
+        only_these(b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\x01\0\0"),
+        TOO_LATE,
+    ),
+    // A head that doesn't end.
+    (
+        "samsat",
+        Frames {
+            first: b"\0\0\x01\x01\0\0\0\0\x01\x88",
+            then: b"\0\0\0\x09\0\0\0\0\x01",
+        },
+        BROKE,
+    ),
+];
+
+const fn only_these(then: &'static [u8]) -> Frames {
+    Frames { first: b"", then }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sources_flood_over_http2() {
+    let mut site = Site::new().await;
+    site.http = "auto";
+    let mut liars = Vec::new();
+    for (agency, ..) in FLOODS {
+        liars.push(site.liar(register(agency)).await);
+    }
+    let gateway = site.start();
+    let load = site.load(&gateway);
+    load.before().await;
+    let memory = gateway.memory();
+    for (liar, (_, frames, reasons)) in liars.iter().zip(FLOODS) {
+        liar.tell(Lie::FloodHttp2(*frames));
+        liar.cut();
+        let during = load.some(30).await;
+        only("flood", &during, liar.register(), reasons);
+        // How fast says little: this process makes the flood, and waits for the machine as well.
+        for register in BYSTANDERS {
+            only("flood", &during, *register, &["complete"]);
+        }
+        liar.tell(Lie::None);
+        liar.cut();
+    }
+    let grown = gateway.memory().saturating_sub(memory);
+    assert!(grown <= 64, "{grown} MiB");
+    let all: Vec<Register> = liars.iter().map(Liar::register).collect();
+    load.well("flood", &all).await;
     site.recorded(&load.end().await);
     gateway.stop().await;
     site.close().await;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use rustix::process::Resource;
 
 use loket_tests::real::{
-    BYSTANDERS, Disk, Gateway, Load, Saw, Seen, Site, is_well, loket, register, skip,
+    BYSTANDERS, Disk, Gateway, Load, Saw, Seen, Site, SlowSync, is_well, loket, register, report,
+    skip, untouched,
 };
 
 /// Whoever isn't answered is told why; nobody hears anything else.
@@ -153,6 +154,48 @@ async fn the_disk_hangs_and_goes_on() {
     gateway.readiness(200).await;
     load.well("hanging", BYSTANDERS).await;
     site.recorded(&load.end().await);
+    gateway.stop().await;
+    site.close().await;
+}
+
+/// How long callers waited, the slowest twentieth left out.
+fn usual(seen: &[Seen]) -> Duration {
+    let mut all: Vec<Duration> = seen.iter().map(|seen| seen.took).collect();
+    all.sort_unstable();
+    all[all.len() * 95 / 100]
+}
+
+/// Every sync takes a fifth of a second: answers are that much later and nothing else changes, as
+/// all that wait share one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_disk_is_slow_for_every_entry() {
+    let site = Site::new().await;
+    let slow = match SlowSync::new(&site) {
+        Ok(slow) => slow,
+        Err(reason) => return skip("the_disk_is_slow_for_every_entry", &reason),
+    };
+    let gateway = slow.start(&site);
+    let load = site.load_of(&gateway, 20, Duration::from_millis(80));
+    let before = load.before().await;
+
+    let each = Duration::from_millis(200);
+    slow.take(each);
+    let during = load.some(100).await;
+    untouched("slow disk", &before, &during);
+    let (was, is) = (usual(&before), usual(&during));
+    report(&format!("slow disk: answers after {was:?} -> {is:?}"));
+    let soonest = during.iter().map(|seen| seen.took).min();
+    assert!(soonest >= Some(each), "nothing leaves before it is durable");
+    // One that is under way, and its own; the rest is the machine's.
+    assert!(is <= was + 2 * each + Duration::from_secs(1), "{is:?}");
+    gateway.readiness(200).await;
+
+    slow.take(Duration::ZERO);
+    load.well("slow disk", BYSTANDERS).await;
+    let seen = load.end().await;
+    let answered = seen.iter().all(|seen| seen.answer().is_some());
+    assert!(answered, "nobody is refused");
+    site.recorded(&seen);
     gateway.stop().await;
     site.close().await;
 }

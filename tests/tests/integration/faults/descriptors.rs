@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use rustix::process::Resource;
 
-use loket_tests::real::{Site, only, register, report, untouched};
+use loket_tests::real::{Gateway, Site, only, register, report, untouched};
+use loket_tests::town::eventually;
+
+fn complaints(gateway: &Gateway) -> usize {
+    let log = gateway.log();
+    log.matches("no connection can be accepted").count()
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn descriptors_run_out_and_come_back() {
@@ -27,7 +33,7 @@ async fn descriptors_run_out_and_come_back() {
         agency.restart();
     };
     let (during, ()) = tokio::join!(load.some(60), begin_anew);
-    let reasons = ["unreachable", "breaker_open", "complete"];
+    let reasons = ["overloaded", "complete", "source_error"];
     only("no descriptors", &during, licences, &reasons);
     untouched("no descriptors", &before, &during);
     assert!(!late.is_finished(), "nobody can be let in");
@@ -36,14 +42,10 @@ async fn descriptors_run_out_and_come_back() {
         cpu < took,
         "it waits rather than spins: {cpu:?} of {took:?}"
     );
-    let lines = gateway
-        .log()
-        .matches("no connection can be accepted")
-        .count();
-    report(&format!(
-        "no descriptors: {lines} complaints in {} ms",
-        took.as_millis()
-    ));
+    let given_up = gateway.log().contains("isn't asked for a while");
+    assert!(!given_up, "no agency is at fault");
+    report(&format!("no descriptors: {} ms", took.as_millis()));
+    assert_eq!(complaints(&gateway), 1);
 
     gateway.limit(Resource::Nofile, had);
     // Whoever waited is let in.
@@ -52,6 +54,37 @@ async fn descriptors_run_out_and_come_back() {
     load.well("no descriptors", &[licences]).await;
     gateway.is_alive();
     site.recorded(&load.end().await);
+    gateway.stop().await;
+    site.close().await;
+}
+
+/// One descriptor is left, which is taken and given back: that is one episode and not many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn descriptors_run_out_again_and_again() {
+    let site = Site::new().await;
+    let gateway = site.start();
+    let counter = site.counter(gateway.address());
+    let own = format!("/proc/{}/fd", gateway.pid());
+    let last = (0..).find(|fd| !std::path::Path::new(&format!("{own}/{fd}")).exists());
+    let had = gateway.limit(Resource::Nofile, Some(last.unwrap() + 1));
+    for _ in 0..5 {
+        let mut held = counter.connect().await.unwrap();
+        let waiting = counter.clone();
+        let waiting = tokio::spawn(async move { waiting.get("/openapi.json").await });
+        eventually("it complains", async || {
+            (complaints(&gateway) > 0).then_some(())
+        })
+        .await;
+        // Who is in is served all the while.
+        let answer = held.send("GET", "/openapi.json", &[], "").await;
+        assert_eq!(answer.unwrap().status, 200);
+        assert!(!waiting.is_finished(), "nobody can be let in");
+        drop(held);
+        let answer = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+        assert_eq!(answer.unwrap().unwrap().unwrap().status, 200);
+    }
+    assert_eq!(complaints(&gateway), 1);
+    gateway.limit(Resource::Nofile, had);
     gateway.stop().await;
     site.close().await;
 }

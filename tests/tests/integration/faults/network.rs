@@ -47,7 +47,6 @@ async fn the_network_loses_packets() {
 
     hosts.lose(20);
     let during = load.some(100).await;
-    // The last is an agency's own 408 for a body that was lost on the way.
     let reasons = [
         "complete",
         "no_answer_yet",

@@ -19,7 +19,8 @@ async fn a_source_is_killed_and_comes_back() {
         "killed",
         &during,
         licences,
-        &["unreachable", "breaker_open"],
+        // The last while it was asked.
+        &["unreachable", "breaker_open", "source_error"],
     );
     untouched("killed", &before, &during);
 
