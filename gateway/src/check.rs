@@ -173,9 +173,8 @@ fn breaches(
     members: &Map<String, Value>,
     now: Timestamp,
 ) -> Result<(), Unusable> {
-    let violations: Vec<Violation> = rules::check(&record.record, members, rules::today(now))
+    let violations: Vec<Violation> = rules::errors(&record.record, members, rules::today(now))
         .into_iter()
-        .filter(|breach| breach.severity == rules::Severity::Error)
         .map(|breach| Violation::new(breach.pointer, breach.message))
         .collect();
     if violations.is_empty() {
@@ -186,9 +185,10 @@ fn breaches(
 }
 
 fn is_same(echo: &SubjectKey, subject: &SubjectKey) -> bool {
-    echo.scheme == subject.scheme
-        && ids::normalise(echo.scheme, echo.value.expose())
-            .is_ok_and(|value| value == *subject.value.expose())
+    echo == subject
+        || echo.scheme == subject.scheme
+            && ids::normalise(echo.scheme, echo.value.expose())
+                .is_ok_and(|value| value == *subject.value.expose())
 }
 
 #[cfg(test)]

@@ -63,6 +63,8 @@ pub struct Context {
 struct Asking {
     context: Context,
     routed: Routed,
+    /// What all questions have in common; see [`leg::opening`].
+    opening: Option<Vec<u8>>,
     deadline: Instant,
     asked: Arc<[AtomicBool]>,
 }
@@ -89,6 +91,7 @@ pub fn ask(permitted: Permitted, context: Context) -> (Plan, FanOut) {
         .collect();
     let asking = Arc::new(Asking {
         context,
+        opening: leg::opening(&routed),
         routed,
         deadline,
         asked: asked.clone(),

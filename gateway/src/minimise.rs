@@ -22,23 +22,18 @@ pub struct Fields {
 #[must_use]
 pub fn fields(mut record: Map<String, Value>, permitted: &[String]) -> Fields {
     let sent = record.len();
-    let mut data = Map::new();
-    let mut missing = Vec::new();
-    for name in permitted {
-        match record.remove_entry(name) {
-            Some((name, value)) => {
-                data.insert(name, value);
-            }
-            None if data.contains_key(name) => {}
-            None => missing.push(Withheld {
-                field: name.clone(),
-                reason: WithheldReason::NotProvided,
-            }),
-        }
-    }
+    record.retain(|name, _| permitted.contains(name));
+    let missing = permitted
+        .iter()
+        .filter(|name| !record.contains_key(*name))
+        .map(|name| Withheld {
+            field: name.clone(),
+            reason: WithheldReason::NotProvided,
+        })
+        .collect();
     Fields {
-        dropped: sent - data.len(),
-        data,
+        dropped: sent - record.len(),
+        data: record,
         missing,
     }
 }

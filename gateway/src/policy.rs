@@ -123,23 +123,31 @@ pub fn decide(directory: &Directory, question: &Question<'_>) -> Result<Permit, 
         return Err(Reason::OnHold);
     }
     match question.wanted {
-        Wanted::All => {
-            let readable: BTreeSet<&String> = grants
-                .iter()
-                .filter(|(_, grant)| grant.mode == Mode::Read)
-                .flat_map(|(_, grant)| &grant.fields)
-                .collect();
-            permit_fields(&grants, readable.into_iter())
-        }
-        Wanted::Fields(fields) => permit_fields(&grants, fields.iter()),
+        Wanted::All => permit_all(&grants),
+        Wanted::Fields(fields) => permit_fields(&grants, fields),
         Wanted::Claims(claims) => permit_claims(&grants, claims, schema::record(question.record)),
     }
 }
 
-fn permit_fields<'a>(
-    grants: &[(GrantIndex, &Grant)],
-    wanted: impl Iterator<Item = &'a String>,
-) -> Result<Permit, Reason> {
+/// Each field that may be read, by the first grant that names it.
+fn permit_all(grants: &[(GrantIndex, &Grant)]) -> Result<Permit, Reason> {
+    let mut readable: Vec<(&String, GrantIndex)> = grants
+        .iter()
+        .filter(|(_, grant)| grant.mode == Mode::Read)
+        .flat_map(|(index, grant)| grant.fields.iter().map(|field| (field, *index)))
+        .collect();
+    readable.sort_by_key(|(field, _)| *field);
+    readable.dedup_by_key(|(field, _)| *field);
+    if readable.is_empty() {
+        return Err(Reason::NotTheseFields);
+    }
+    let drawn = readable.iter().map(|(_, index)| *index).collect();
+    let fields = readable.into_iter().map(|(field, _)| field.clone());
+    let allowed = Allowed::Fields(fields.collect());
+    Ok(permit(grants, drawn, allowed, Vec::new(), Vec::new()))
+}
+
+fn permit_fields(grants: &[(GrantIndex, &Grant)], wanted: &[String]) -> Result<Permit, Reason> {
     let mut drawn = BTreeSet::new();
     let (mut fields, mut withheld) = (Vec::new(), Vec::new());
     for field in wanted {

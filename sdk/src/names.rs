@@ -67,7 +67,7 @@ pub fn compare(a: &str, b: &str) -> NameMatch {
     if is_too_long(a) || is_too_long(b) {
         return NameMatch::Different;
     }
-    if fold::plain(a) == fold::plain(b) {
+    if a == b || fold::plain(a) == fold::plain(b) {
         return NameMatch::Equal;
     }
     let (a, b) = (fold::words(a), fold::words(b));

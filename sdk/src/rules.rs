@@ -99,12 +99,30 @@ pub fn today(now: Timestamp) -> Date {
 /// A record outside the catalogue has only the rules for all records.
 #[must_use]
 pub fn check(record: &RecordRef, data: &Map<String, Value>, today: Date) -> Vec<Breach> {
+    breaches(record, data, today, &[Severity::Error, Severity::Warning])
+}
+
+/// The breaches that make a record unfit to be answered with: those of [`check`] that are errors.
+#[must_use]
+pub fn errors(record: &RecordRef, data: &Map<String, Value>, today: Date) -> Vec<Breach> {
+    breaches(record, data, today, &[Severity::Error])
+}
+
+fn breaches(
+    record: &RecordRef,
+    data: &Map<String, Value>,
+    today: Date,
+    severities: &[Severity],
+) -> Vec<Breach> {
     let data = Data {
         fields: data,
         today,
     };
-    let rules = RULES.iter().filter(|rule| rule.is_for(record));
-    rules.flat_map(|rule| rule.breaches(&data)).collect()
+    RULES
+        .iter()
+        .filter(|rule| severities.contains(&rule.severity) && rule.is_for(record))
+        .flat_map(|rule| rule.breaches(&data))
+        .collect()
 }
 
 /// Gives the pointers of the places that break the rule.

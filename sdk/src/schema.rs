@@ -51,9 +51,27 @@ pub struct RecordSchema {
     pub freshness: jiff::SignedDuration,
     fields: Vec<Field>,
     by_name: HashMap<String, usize>,
-    subject_keys: HashMap<Scheme, Vec<String>>,
+    subject_keys: Vec<(Scheme, Vec<Pointer>)>,
     whole: Validator,
     part: Validator,
+}
+
+/// Where a record names its subject.
+#[derive(Debug)]
+struct Pointer {
+    field: String,
+    /// Into the field; `*` stands for every item.
+    within: Vec<String>,
+}
+
+impl Pointer {
+    fn parse(text: &str) -> Option<Self> {
+        let mut segments = text.split('/').skip(1).map(str::to_owned);
+        Some(Self {
+            field: segments.next()?,
+            within: segments.collect(),
+        })
+    }
 }
 
 /// Every record type, in the catalogue's order.
@@ -166,7 +184,7 @@ impl RecordSchema {
             label: labels(&document),
             owner: document.pointer("/x-owner/agency")?.as_str()?.to_owned(),
             freshness: document.get("x-freshness")?.as_str()?.parse().ok()?,
-            subject_keys: serde_json::from_value(document.get("x-subject-keys")?.clone()).ok()?,
+            subject_keys: subject_keys(document.get("x-subject-keys")?)?,
             document,
             fields,
             by_name,
@@ -190,7 +208,7 @@ impl RecordSchema {
     /// Whether the record can be asked for by this kind of identifier.
     #[must_use]
     pub fn is_keyed_by(&self, scheme: Scheme) -> bool {
-        self.subject_keys.contains_key(&scheme)
+        self.pointers(scheme).is_some()
     }
 
     /// Checks a record as its agency holds it.
@@ -234,37 +252,46 @@ impl RecordSchema {
     #[must_use]
     pub fn is_about(&self, subject: &SubjectKey, record: &Map<String, Value>) -> Option<bool> {
         let mut told = None;
-        for pointer in self.subject_keys.get(&subject.scheme)? {
-            let mut segments = pointer.split('/').skip(1);
-            let Some(value) = segments.next().and_then(|name| record.get(name)) else {
+        for pointer in self.pointers(subject.scheme)? {
+            let Some(value) = record.get(&pointer.field) else {
                 continue;
             };
-            let mut found = Vec::new();
-            collect(value, segments.collect::<Vec<_>>().as_slice(), &mut found);
-            if found.contains(&subject.value.expose().as_str()) {
-                return Some(true);
-            }
-            if !found.is_empty() {
-                told = Some(false);
+            match says(value, &pointer.within, subject.value.expose()) {
+                Some(true) => return Some(true),
+                Some(false) => told = Some(false),
+                None => {}
             }
         }
         told
     }
+
+    fn pointers(&self, scheme: Scheme) -> Option<&[Pointer]> {
+        let mut keys = self.subject_keys.iter();
+        let (_, pointers) = keys.find(|(key, _)| *key == scheme)?;
+        Some(pointers)
+    }
 }
 
-/// The strings at a pointer whose `*` stands for every item.
-fn collect<'v>(value: &'v Value, segments: &[&str], found: &mut Vec<&'v str>) {
+fn subject_keys(keys: &Value) -> Option<Vec<(Scheme, Vec<Pointer>)>> {
+    let keys: HashMap<Scheme, Vec<String>> = serde_json::from_value(keys.clone()).ok()?;
+    keys.iter()
+        .map(|(scheme, texts)| {
+            let pointers = texts.iter().map(|text| Pointer::parse(text));
+            Some((*scheme, pointers.collect::<Option<_>>()?))
+        })
+        .collect()
+}
+
+/// Whether one of the strings at a pointer is this one; `None` when there is no string.
+fn says(value: &Value, segments: &[String], wanted: &str) -> Option<bool> {
     match (segments.split_first(), value) {
-        (None, Value::String(text)) => found.push(text),
-        (Some((&"*", rest)), Value::Array(items)) => {
-            items.iter().for_each(|item| collect(item, rest, found));
-        }
-        (Some((name, rest)), Value::Object(members)) => {
-            if let Some(member) = members.get(*name) {
-                collect(member, rest, found);
-            }
-        }
-        _ => {}
+        (None, Value::String(text)) => Some(text == wanted),
+        (Some((star, rest)), Value::Array(items)) if star == "*" => items
+            .iter()
+            .filter_map(|item| says(item, rest, wanted))
+            .max(),
+        (Some((name, rest)), Value::Object(members)) => says(members.get(name)?, rest, wanted),
+        _ => None,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::check::{self, Checked, Unusable};
 use crate::last_good::Kept;
 use crate::minimise;
 use crate::policy::{Allowed, Permit};
+use crate::route::{Leg, Routed};
 use crate::telemetry::ErrorType;
 use crate::upstream::{Answered, Call, Failure, Upstream};
 
@@ -38,7 +39,7 @@ impl Asking {
     }
 
     async fn question(&self, leg: usize, permit: &Permit) -> Result<Checked, Unasked> {
-        let schema = self.routed.legs()[leg].schema;
+        let Leg { schema, source, .. } = self.routed.legs()[leg];
         // A permit is for a source, and a request serialises: maps in it have string keys.
         let Some(upstream) = self.upstream(leg) else {
             return Err(Reason::NoGrant.into());
@@ -46,15 +47,15 @@ impl Asking {
         let Some(body) = self.body(permit) else {
             return Err(Reason::SourceError.into());
         };
+        let source = source.map(|source| &self.context.snapshot.directory.sources()[source]);
+        let shares = source.is_some_and(|source| source.backend.single_flight);
         let call = Call {
             record: schema.record.clone(),
             request_id: self.routed.lookup().request_id,
             body,
             deadline: self.deadline,
-            max_answer: self.routed.legs()[leg].source.map_or(0, |source| {
-                self.context.snapshot.directory.sources()[source].max_answer
-            }),
-            key: Some(self.fingerprint(leg, permit)),
+            max_answer: source.map_or(0, |source| source.max_answer),
+            key: shares.then(|| self.fingerprint(leg, permit)),
             parent: self.context.span.clone(),
         };
         let answered = match upstream.ask(&call).await {
@@ -117,28 +118,19 @@ impl Asking {
     }
 
     fn body(&self, permit: &Permit) -> Option<Bytes> {
-        let lookup = self.routed.lookup();
-        let identified = self.routed.admitted().identified();
-        let (fields, claims) = match permit.allowed() {
-            Allowed::Fields(fields) => (Some(fields.clone()), None),
-            Allowed::Claims(claims) => (None, Some(claims.clone())),
-        };
-        let request = SourceRequest {
-            request_id: lookup.request_id,
-            case_id: lookup.case_id.clone(),
-            purpose: lookup.purpose,
-            legal_basis: lookup.legal_basis.clone(),
-            requester: Requester {
-                organisation: identified.member().clone(),
-                mall: identified.mall().cloned(),
-                counter: lookup.counter.clone(),
-                clerk: lookup.clerk.clone(),
-            },
-            subject: self.routed.subject().clone(),
-            fields,
-            claims,
-        };
-        serde_json::to_vec(&request).ok().map(Bytes::from)
+        let mut body = self.opening.clone()?;
+        match permit.allowed() {
+            Allowed::Fields(fields) => {
+                body.extend_from_slice(br#","fields":"#);
+                serde_json::to_writer(&mut body, fields).ok()?;
+            }
+            Allowed::Claims(claims) => {
+                body.extend_from_slice(br#","claims":"#);
+                serde_json::to_writer(&mut body, claims).ok()?;
+            }
+        }
+        body.push(b'}');
+        Some(body.into())
     }
 
     fn checked(&self, leg: usize, permit: &Permit, checked: Checked) -> SourceResult {
@@ -376,7 +368,7 @@ impl Asking {
             scheme.as_str().as_bytes(),
             value.expose().as_bytes(),
             self.agency(leg).as_bytes(),
-            self.routed.legs()[leg].schema.record.to_string().as_bytes(),
+            self.routed.legs()[leg].schema.record.as_str().as_bytes(),
             &allowed.unwrap_or_default(),
         ] {
             context.update(&(part.len() as u64).to_be_bytes());
@@ -386,6 +378,29 @@ impl Asking {
         out.copy_from_slice(context.finish().as_ref());
         out
     }
+}
+
+/// The question that every source of a lookup is asked, open at its end for what is asked of each.
+pub(super) fn opening(routed: &Routed) -> Option<Vec<u8>> {
+    let lookup = routed.lookup();
+    let identified = routed.admitted().identified();
+    let request = SourceRequest {
+        request_id: lookup.request_id,
+        case_id: lookup.case_id.clone(),
+        purpose: lookup.purpose,
+        legal_basis: lookup.legal_basis.clone(),
+        requester: Requester {
+            organisation: identified.member().clone(),
+            mall: identified.mall().cloned(),
+            counter: lookup.counter.clone(),
+            clerk: lookup.clerk.clone(),
+        },
+        subject: routed.subject().clone(),
+        fields: None,
+        claims: None,
+    };
+    let mut opening = serde_json::to_vec(&request).ok()?;
+    opening.pop_if(|last| *last == b'}').map(|_| opening)
 }
 
 impl From<Failure> for Unasked {

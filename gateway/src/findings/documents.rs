@@ -53,7 +53,7 @@ pub(super) fn c12_driving_licence(view: &View<'_>) -> Vec<Draft> {
 
 pub(super) fn c13_vehicle(view: &View<'_>) -> Vec<Draft> {
     view.records("vehicle-registration")
-        .filter(|vehicle| view.is_own(vehicle) == Some(false))
+        .filter(|vehicle| vehicle.is_own == Some(false))
         .map(|vehicle| {
             let draft = Code::VehicleOwnerDiffers.warning();
             draft

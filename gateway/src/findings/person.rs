@@ -90,8 +90,8 @@ pub(super) fn is_minor(born: PartialDate, today: Date) -> bool {
 }
 
 fn reference<'a>(view: &View<'a>, fact: Fact) -> Option<Said<'a>> {
-    let civil = said::civil(view, fact);
-    civil.into_iter().chain(said::elsewhere(view, fact)).next()
+    let civil = said::civil(view, fact).into_iter().next();
+    civil.or_else(|| said::elsewhere(view, fact).into_iter().next())
 }
 
 fn azerbaijani_birth_date<'a>(view: &View<'a>) -> Option<Said<'a>> {

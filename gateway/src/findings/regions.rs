@@ -1,6 +1,6 @@
 //! C05 and C06: region codes, and places against each other.
 
-use loket_sdk::ids::{KkNumber, Nik, RegionCode};
+use loket_sdk::ids::{KkNumber, RegionCode};
 
 use super::code::Code;
 use super::draft::Draft;
@@ -31,12 +31,9 @@ const VILLAGES: [(&str, &str); 4] = [
 ];
 
 pub(super) fn c05_codes(view: &View<'_>) -> Vec<Draft> {
-    let nik = |text: &str| {
-        view.is_person(Some(text))
-            .then(|| Nik::parse(text).ok().map(|nik| nik.region()))
-            .flatten()
-    };
-    let card = |text: &str| KkNumber::parse(text).ok().map(|number| number.region());
+    let person = view.nik.as_ref().and_then(|nik| oddity(&nik.region()));
+    let nik = |text: &str| person.filter(|_| view.is_person(Some(text)));
+    let card = |text: &str| oddity(&KkNumber::parse(text).ok()?.region());
     let mut drafts = numbers(
         view,
         &NIKS,
@@ -86,7 +83,7 @@ pub(super) fn c06_places(view: &View<'_>) -> Vec<Draft> {
     drafts
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Oddity {
     Retired,
     Unknown,
@@ -103,25 +100,23 @@ fn oddity(region: &RegionCode) -> Option<Oddity> {
 fn numbers(
     view: &View<'_>,
     places: &[(&'static str, &'static str)],
-    region: impl Fn(&str) -> Option<RegionCode>,
+    oddity: impl Fn(&str) -> Option<Oddity>,
     retired: Code,
     unknown: Code,
 ) -> Vec<Draft> {
-    let mut drafts = Vec::new();
-    for (kind, code) in [(Oddity::Retired, retired), (Oddity::Unknown, unknown)] {
-        let mut draft = None;
-        for (name, field) in places {
-            for record in view.records(name) {
-                let found = record.text(field).and_then(&region);
-                if found.is_some_and(|found| oddity(&found).as_ref() == Some(&kind)) {
-                    let so_far = draft.unwrap_or_else(|| code.info());
-                    draft = Some(so_far.on(record.result, &[field]));
-                }
-            }
+    let (mut are_retired, mut are_unknown) = (None, None);
+    for (name, field) in places {
+        for record in view.records(name) {
+            let (draft, code) = match record.text(field).and_then(&oddity) {
+                Some(Oddity::Retired) => (&mut are_retired, retired),
+                Some(Oddity::Unknown) => (&mut are_unknown, unknown),
+                None => continue,
+            };
+            let so_far: Draft = draft.take().unwrap_or_else(|| code.info());
+            *draft = Some(so_far.on(record.result, &[field]));
         }
-        drafts.extend(draft);
     }
-    drafts
+    are_retired.into_iter().chain(are_unknown).collect()
 }
 
 fn villages(view: &View<'_>) -> Vec<Draft> {

@@ -207,7 +207,7 @@ fn holders<'a>(view: &View<'a>) -> Vec<Said<'a>> {
 /// The payer, only where the NIK says that it is the person: many objects still have none.
 fn payer<'a>(view: &View<'a>) -> Vec<Said<'a>> {
     view.own("property-tax")
-        .filter(|record| view.is_own(record) == Some(true))
+        .filter(|record| record.is_own == Some(true))
         .filter_map(|record| {
             let texts = vec![record.text("payer_name")?];
             Some(Said {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use jiff::civil::Date;
 use loket_sdk::claims::{ClaimAnswer, PartialDate};
-use loket_sdk::ids::{Nik, Scheme};
+use loket_sdk::ids::{AgencyId, Nik, Scheme, SystemId};
 use loket_sdk::message::{Outcome, Reason, SourceResult, SubjectKey};
 use loket_sdk::schema;
 use loket_sdk::sensitive::Sensitive;
@@ -18,7 +18,7 @@ pub(super) struct View<'a> {
     pub(super) results: Vec<&'a SourceResult>,
     /// The lookup's person, where a NIK says so.
     pub(super) nik: Option<Nik>,
-    key: Option<SubjectKey>,
+    records: Vec<Record<'a>>,
 }
 
 /// A record that was found and of which something is disclosed.
@@ -26,6 +26,8 @@ pub(super) struct View<'a> {
 pub(super) struct Record<'a> {
     pub(super) result: &'a SourceResult,
     pub(super) data: &'a Map<String, Value>,
+    /// Whether it is about the lookup's person, as far as its disclosed fields tell.
+    pub(super) is_own: Option<bool>,
 }
 
 impl<'a> View<'a> {
@@ -34,35 +36,43 @@ impl<'a> View<'a> {
         results.sort_by(|a, b| order(a, b));
         let nik = match context.subject.scheme {
             Scheme::Nik => Nik::parse(context.subject.value.expose()).ok(),
-            _ => disclosed(&results, "person-identity").find_map(|person| person.nik("nik")),
+            _ => disclosed(&results)
+                .filter(|(result, _)| result.record.name() == "person-identity")
+                .find_map(|(_, data)| Nik::parse(text(data, "nik")?).ok()),
         };
         let key = nik.as_ref().map(|nik| SubjectKey {
             scheme: Scheme::Nik,
             value: Sensitive::new(nik.expose().to_owned()),
         });
+        let is_own = |result: &SourceResult, data| {
+            schema::record(&result.record)?.is_about(key.as_ref()?, data)
+        };
+        let records = disclosed(&results)
+            .map(|(result, data)| Record {
+                result,
+                data,
+                is_own: is_own(result, data),
+            })
+            .collect();
         Self {
             context,
             results,
             nik,
-            key,
+            records,
         }
     }
 
     /// Every disclosed record of that name, whomever it is about.
     pub(super) fn records(&self, name: &'static str) -> impl Iterator<Item = Record<'a>> {
-        disclosed(&self.results, name)
+        let records = self.records.iter().copied();
+        records.filter(move |record| record.result.record.name() == name)
     }
 
     /// Those that aren't plainly about someone else: the gateway has held each answer against the
     /// subject, also where no disclosed field names it.
     pub(super) fn own(&self, name: &'static str) -> impl Iterator<Item = Record<'a>> {
         self.records(name)
-            .filter(|record| self.is_own(record) != Some(false))
-    }
-
-    /// Whether the record is about the lookup's person, as far as its disclosed fields tell.
-    pub(super) fn is_own(&self, record: &Record<'_>) -> Option<bool> {
-        schema::record(&record.result.record)?.is_about(self.key.as_ref()?, record.data)
+            .filter(|record| record.is_own != Some(false))
     }
 
     /// Whether this is the lookup's person's NIK.
@@ -128,26 +138,22 @@ pub(super) fn text<'a>(object: &'a Map<String, Value>, member: &str) -> Option<&
 /// The rules know the first major version of each record.
 fn disclosed<'a>(
     results: &[&'a SourceResult],
-    name: &'static str,
-) -> impl Iterator<Item = Record<'a>> {
+) -> impl Iterator<Item = (&'a SourceResult, &'a Map<String, Value>)> {
     results
         .iter()
         .copied()
-        .filter(move |result| result.record.name() == name && result.record.major() == 1)
-        .filter(|result| result.outcome == Outcome::Found)
+        .filter(|result| result.record.major() == 1 && result.outcome == Outcome::Found)
         .filter_map(|result| {
             let data = result.data.as_ref()?.expose();
-            (!data.is_empty()).then_some(Record { result, data })
+            (!data.is_empty()).then_some((result, data))
         })
-        .collect::<Vec<_>>()
-        .into_iter()
 }
 
 fn order(a: &SourceResult, b: &SourceResult) -> Ordering {
-    let source = |result: &SourceResult| {
+    fn source(result: &SourceResult) -> Option<(&AgencyId, &SystemId)> {
         let source = result.source.as_ref()?;
-        Some((source.agency.clone(), source.system.clone()))
-    };
+        Some((&source.agency, &source.system))
+    }
     let data = |result: &SourceResult| {
         let data = result.data.as_ref()?.expose();
         serde_json::to_string(data).ok()

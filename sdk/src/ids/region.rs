@@ -18,8 +18,7 @@ open_id! {
 impl RegionCode {
     /// The region that the first six digits of a NIK or a family-card number name.
     pub(super) fn of_district(digits: &str) -> Self {
-        let (province, regency, district) = (&digits[..2], &digits[2..4], &digits[4..6]);
-        Self(format!("{province}.{regency}.{district}"))
+        Self([&digits[..2], &digits[2..4], &digits[4..6]].join("."))
     }
 
     /// 1 for a province, 2 for a regency or city, 3 for a district, 4 for a village.

@@ -110,6 +110,28 @@ impl FromStr for Scheme {
     }
 }
 
+/// Reads the value as an identifier of its scheme, of which something is wanted.
+macro_rules! read {
+    ($scheme:ident, $raw:ident, |$id:ident| $wanted:expr) => {
+        match $scheme {
+            Scheme::Nik => Nik::parse($raw).map(|$id| $wanted),
+            Scheme::Kk => KkNumber::parse($raw).map(|$id| $wanted),
+            Scheme::Npwp => Npwp::parse($raw).map(|$id| $wanted),
+            Scheme::Nitku => Nitku::parse($raw).map(|$id| $wanted),
+            Scheme::Jkn => JknCardNumber::parse($raw).map(|$id| $wanted),
+            Scheme::Sim => LicenceNumber::parse($raw).map(|$id| $wanted),
+            Scheme::Plate => PlateNumber::parse($raw).map(|$id| $wanted),
+            Scheme::Passport => PassportNumber::parse($raw).map(|$id| $wanted),
+            Scheme::Parcel => ParcelId::parse($raw).map(|$id| $wanted),
+            Scheme::Nop => Nop::parse($raw).map(|$id| $wanted),
+            Scheme::BusinessNib => BusinessNib::parse($raw).map(|$id| $wanted),
+            Scheme::Certificate => CertificateNumber::parse($raw).map(|$id| $wanted),
+            Scheme::AzFin => AzFin::parse($raw).map(|$id| $wanted),
+            Scheme::AzVoen => AzVoen::parse($raw).map(|$id| $wanted),
+        }
+    };
+}
+
 /// The normal form of a subject's value, under which sources are asked and entries are audited.
 ///
 /// ```
@@ -122,7 +144,7 @@ impl FromStr for Scheme {
 /// # Errors
 /// The fault and its remedy, without the value.
 pub fn normalise(scheme: Scheme, raw: &str) -> Result<String, IdError> {
-    read(scheme, raw).map(|(normal, _)| normal)
+    read!(scheme, raw, |id| id.expose().to_owned())
 }
 
 /// What is odd about a subject's value.
@@ -130,29 +152,5 @@ pub fn normalise(scheme: Scheme, raw: &str) -> Result<String, IdError> {
 /// # Errors
 /// As [`normalise`]: a value that isn't an identifier has no findings.
 pub fn findings(scheme: Scheme, raw: &str) -> Result<Vec<IdFinding>, IdError> {
-    read(scheme, raw).map(|(_, findings)| findings)
-}
-
-fn read(scheme: Scheme, raw: &str) -> Result<(String, Vec<IdFinding>), IdError> {
-    macro_rules! as_a {
-        ($Id:ident) => {
-            $Id::parse(raw).map(|id| (id.expose().to_owned(), id.findings()))
-        };
-    }
-    match scheme {
-        Scheme::Nik => as_a!(Nik),
-        Scheme::Kk => as_a!(KkNumber),
-        Scheme::Npwp => as_a!(Npwp),
-        Scheme::Nitku => as_a!(Nitku),
-        Scheme::Jkn => as_a!(JknCardNumber),
-        Scheme::Sim => as_a!(LicenceNumber),
-        Scheme::Plate => as_a!(PlateNumber),
-        Scheme::Passport => as_a!(PassportNumber),
-        Scheme::Parcel => as_a!(ParcelId),
-        Scheme::Nop => as_a!(Nop),
-        Scheme::BusinessNib => as_a!(BusinessNib),
-        Scheme::Certificate => as_a!(CertificateNumber),
-        Scheme::AzFin => as_a!(AzFin),
-        Scheme::AzVoen => as_a!(AzVoen),
-    }
+    read!(scheme, raw, |id| id.findings())
 }

@@ -1,14 +1,17 @@
 //! How a record type is named.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A record type and major version: `person-identity/1`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecordRef {
-    name: String,
+    text: Arc<str>,
+    name_len: usize,
     major: u32,
 }
 
@@ -28,15 +31,22 @@ impl RecordRef {
             return Err(InvalidRecordRef);
         }
         Ok(Self {
-            name: name.to_owned(),
+            text: format!("{name}/{major}").into(),
+            name_len: name.len(),
             major,
         })
+    }
+
+    /// Both, as on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The record's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.text.get(..self.name_len).unwrap_or_default()
     }
 
     /// The major version.
@@ -60,13 +70,26 @@ impl FromStr for RecordRef {
 
 impl fmt::Display for RecordRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.name, self.major)
+        f.write_str(&self.text)
+    }
+}
+
+/// By name, then by version.
+impl Ord for RecordRef {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.name(), self.major).cmp(&(other.name(), other.major))
+    }
+}
+
+impl PartialOrd for RecordRef {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
 impl Serialize for RecordRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text)
     }
 }
 

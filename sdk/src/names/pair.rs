@@ -77,7 +77,7 @@ fn may_be_same(a: &str, b: &str) -> bool {
         || is_initial(a, b)
         || is_initial(b, a)
         || long_form(a) == long_form(b)
-        || modern(a) == modern(b)
+        || (is_old(a) || is_old(b)) && modern(a) == modern(b)
         || is_one_edit(a, b)
 }
 
@@ -90,6 +90,11 @@ fn long_form(word: &str) -> &str {
         .iter()
         .find(|(_, short)| short.contains(&word))
         .map_or(word, |(long, _)| long)
+}
+
+fn is_old(word: &str) -> bool {
+    let mut pairs = word.as_bytes().windows(2);
+    pairs.any(|pair| OLD_SPELLING.iter().any(|(old, _)| old.as_bytes() == pair))
 }
 
 fn modern(word: &str) -> String {

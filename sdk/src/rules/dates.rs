@@ -28,27 +28,28 @@ impl Known {
     /// Reads `1952`, `1952-03` or `1952-03-12`.
     pub(super) fn read(text: &str) -> Option<Self> {
         let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let parts: Vec<&str> = text.split('-').collect();
-        if !parts.iter().all(|part| is_digits(part)) {
+        let mut parts = text.split('-');
+        if !parts.clone().all(is_digits) {
             return None;
         }
-        match parts[..] {
-            [year] => {
-                let first = Date::new(year.parse().ok()?, 1, 1).ok()?;
+        let (year, month, day) = (parts.next()?, parts.next(), parts.next());
+        let year = year.parse().ok()?;
+        match (month, day, parts.next()) {
+            (None, ..) => {
+                let first = Date::new(year, 1, 1).ok()?;
                 let last = first.last_of_year();
                 Some(Self { first, last })
             }
-            [year, month] => {
-                let first = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
+            (Some(month), None, _) => {
+                let first = Date::new(year, month.parse().ok()?, 1).ok()?;
                 let last = first.last_of_month();
                 Some(Self { first, last })
             }
-            [year, month, day] => {
-                let (year, month) = (year.parse().ok()?, month.parse().ok()?);
-                let first = Date::new(year, month, day.parse().ok()?).ok()?;
+            (Some(month), Some(day), None) => {
+                let first = Date::new(year, month.parse().ok()?, day.parse().ok()?).ok()?;
                 Some(Self { first, last: first })
             }
-            _ => None,
+            (Some(_), Some(_), Some(_)) => None,
         }
     }
 }
