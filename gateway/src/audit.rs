@@ -89,13 +89,11 @@ impl Audit {
     /// # Errors
     /// [`Refusal::AuditUnavailable`] when the last attempt to write failed.
     pub fn ready(&self) -> Result<(), Refusal> {
-        let health = self.log.health();
-        if health.writable {
+        if self.log.is_writable() {
             return Ok(());
         }
-        let cause = health
-            .last_error
-            .unwrap_or_else(|| "the log is closed".to_owned());
+        let cause = self.log.health().last_error;
+        let cause = cause.unwrap_or_else(|| "the log is closed".to_owned());
         Err(Refusal::AuditUnavailable(cause))
     }
 
