@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use loket_sdk::ids::MemberId;
 use loket_sdk::message::Answer;
 use loket_sdk::schema;
-use loket_sdk::trace::TraceContext;
+use loket_sdk::trace::{TraceContext, TraceId};
 use rustls::pki_types::UnixTime;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -155,9 +155,9 @@ pub async fn edge(gateway: Arc<Gateway>, arrival: Arrival) -> Result<Response<Bo
     let handle = Box::pin(handle(gateway, arrival, &trace_id));
     let handled = AssertUnwindSafe(handle).catch_unwind().await;
     Ok(handled.unwrap_or_else(|_| {
-        let trace_id = trace_id.get().map_or("", String::as_str);
+        let trace_id = trace_id.get().map(TraceId::to_string).unwrap_or_default();
         tracing::error!(trace_id, "a handler panicked");
-        reply::panicked(trace_id)
+        reply::panicked(&trace_id)
     }))
 }
 
@@ -165,7 +165,7 @@ pub async fn edge(gateway: Arc<Gateway>, arrival: Arrival) -> Result<Response<Bo
 async fn handle(
     gateway: Arc<Gateway>,
     arrival: Arrival,
-    trace_id: &OnceLock<String>,
+    trace_id: &OnceLock<TraceId>,
 ) -> Response<Body> {
     let Arrival {
         peer,
@@ -200,7 +200,7 @@ async fn handle(
         span,
         place.ok(),
     );
-    let _ = trace_id.set(trail.trace_id().to_owned());
+    let _ = trace_id.set(trail.span().trace_context().trace_id);
     trail.operation(Operation::route(&operation));
     let mut body = Unread {
         body: Some(body),

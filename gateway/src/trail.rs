@@ -44,12 +44,12 @@ impl Trail {
     ) -> Self {
         let handle = span.handle().clone();
         Self {
+            started: span.started(),
             entry: Entry::new(handle.trace_id_hex()),
             audit,
             telemetry,
             span: Some(span),
             handle,
-            started: Instant::now(),
             asked: Arc::default(),
             open: true,
             _place: place,
@@ -252,7 +252,7 @@ impl Trail {
         if let Some(overall) = overall {
             span.overall(overall);
         }
-        span.finish(status, None);
+        let elapsed = span.finish(status, None);
         tracing::info!(
             trace_id = self.trace_id(),
             http.route = self.entry.operation.unwrap_or_default(),
@@ -262,8 +262,7 @@ impl Trail {
             loket.certificate = self.entry.certificate.as_deref().unwrap_or_default(),
             loket.code = self.entry.refusal.unwrap_or_default(),
             loket.overall = overall.unwrap_or_default(),
-            loket.elapsed_ms =
-                u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            loket.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
     }
