@@ -41,9 +41,6 @@ use crate::telemetry::{Decision, RateScope, Telemetry};
 use crate::trail::Trail;
 use crate::{catalogue, identity, openapi, policy, route, stream, validate};
 
-/// No request takes longer.
-const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
-
 /// What all requests share.
 pub struct Gateway {
     snapshot: ArcSwap<Snapshot>,
@@ -216,12 +213,15 @@ async fn handle(
         Err(Refusal::Overloaded)
     } else {
         let walk = walk(&gateway, &mut trail, &peer, operation, &mut head, &mut body);
-        // Every wait inside is shorter, so this ends only what is stuck. A routed call may send for
-        // as long as it moves.
-        let patience = if streams { FOR_EVER } else { patience };
-        tokio::time::timeout(patience, walk)
-            .await
-            .unwrap_or_else(|_| Err(Refusal::Internal("the walk got stuck".to_owned())))
+        if streams {
+            // It may send for as long as it moves.
+            walk.await
+        } else {
+            // Every wait inside is shorter, so this ends only what is stuck.
+            tokio::time::timeout(patience, walk)
+                .await
+                .unwrap_or_else(|_| Err(Refusal::Internal("the walk got stuck".to_owned())))
+        }
     };
     if outcome.is_err() && is_clear && !expects {
         // Not for all when very many are shed: what waits for the rest of a body costs memory.
