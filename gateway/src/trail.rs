@@ -26,7 +26,8 @@ pub struct Trail {
     telemetry: Telemetry,
     span: Option<ServerSpan>,
     handle: SpanHandle,
-    entry: Entry,
+    // Boxed: a trail is handed on from future to future.
+    entry: Box<Entry>,
     started: Instant,
     asked: Arc<[AtomicBool]>,
     open: bool,
@@ -45,7 +46,7 @@ impl Trail {
         let handle = span.handle().clone();
         Self {
             started: span.started(),
-            entry: Entry::new(handle.trace_id_hex()),
+            entry: Box::new(Entry::new(handle.trace_id_hex())),
             audit,
             telemetry,
             span: Some(span),
@@ -176,7 +177,7 @@ impl Trail {
         let entry = Entry {
             kind: Kind::Result,
             sources: vec![source],
-            ..self.entry.clone()
+            ..(*self.entry).clone()
         };
         self.write(&entry).await
     }
