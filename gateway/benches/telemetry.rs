@@ -46,7 +46,7 @@ fn client_span(bencher: Bencher<'_, '_>, mode: &str) {
     let address = PeerAddress::new(agency(), "dukcapil.example", 8443);
     bencher.bench(|| {
         let called = Called::Record("person-identity/1");
-        let span = telemetry.client_span(parent.handle(), &address, called);
+        let mut span = telemetry.client_span(parent.handle(), &address, called);
         let sent = span.trace_context();
         span.finish(Some(200), "found", "complete", None, 0);
         sent

@@ -92,13 +92,11 @@ impl Audit {
     /// # Errors
     /// [`Refusal::AuditUnavailable`] when the last attempt to write failed.
     pub fn ready(&self) -> Result<(), Refusal> {
-        let health = self.log.health();
-        if health.writable {
+        if self.log.is_writable() {
             return Ok(());
         }
-        let cause = health
-            .last_error
-            .unwrap_or_else(|| "the log is closed".to_owned());
+        let cause = self.log.health().last_error;
+        let cause = cause.unwrap_or_else(|| "the log is closed".to_owned());
         Err(Refusal::AuditUnavailable(cause))
     }
 
@@ -164,16 +162,13 @@ impl Audit {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| {
-            [
-                DIGITS[usize::from(byte >> 4)],
-                DIGITS[usize::from(byte & 15)],
-            ]
-        })
-        .map(char::from)
-        .collect()
+    let mut text = vec![0; bytes.len() * 2];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    // Digits are text, whatever the bytes were.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub use pattern::{InvalidPattern, PathPattern};
 use services::Services;
 pub use services::{CALL_METHODS, Service, ServiceGrant, ServiceGrantIndex, ServiceIndex};
 
-use index::{index_grants, index_members, index_sources};
+use index::{ByName, ByPin, index_grants, index_members, index_sources};
 
 /// How fast a member may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,8 +204,8 @@ pub struct Inconsistency {
 #[derive(Debug)]
 pub struct Directory {
     parts: Parts,
-    by_name: HashMap<(MemberId, SystemId), (MemberIndex, usize)>,
-    by_pin: HashMap<[u8; 32], (MemberIndex, usize)>,
+    by_name: ByName,
+    by_pin: ByPin,
     by_record: HashMap<RecordRef, Vec<SourceIndex>>,
     by_consumer: HashMap<MemberId, HashMap<RecordRef, Vec<GrantIndex>>>,
     services: Services,
@@ -271,7 +271,8 @@ impl Directory {
             return None;
         }
         self.by_name
-            .get(&(id.member.clone(), id.system.clone()))
+            .get(&id.member)
+            .and_then(|systems| systems.get(&id.system))
             .map(|&(member, system)| (member, &self.parts.members[member].systems[system]))
     }
 

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use loket_sdk::identity::PeerCertificate;
 use loket_sdk::ids::{MallId, MemberId, SystemId};
 use loket_sdk::message::MEMBER_HEADER;
@@ -15,6 +15,9 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use crate::audit::hex;
 use crate::directory::{Directory, MemberIndex, System};
 use crate::refusal::{NotEnrolled, Refusal};
+
+/// Looked up without being parsed each time.
+const CLAIMED_MEMBER: HeaderName = HeaderName::from_static(MEMBER_HEADER);
 
 /// Who is at the other end of a connection; one for all its requests.
 #[derive(Debug, Default)]
@@ -163,7 +166,7 @@ pub fn identify(
     };
     let member = &directory.members()[index].id;
     let contradicted = headers
-        .get_all(MEMBER_HEADER)
+        .get_all(CLAIMED_MEMBER)
         .iter()
         .any(|claimed| claimed.as_bytes() != member.as_str().as_bytes());
     if contradicted {

@@ -18,7 +18,7 @@ use http::{HeaderMap, Method, Response, Version, header};
 use jiff::Timestamp;
 use loket_sdk::message::Answer;
 use loket_sdk::schema;
-use loket_sdk::trace::TraceContext;
+use loket_sdk::trace::{TraceContext, TraceId};
 use rustls::pki_types::UnixTime;
 use serde_json::{Value, json};
 
@@ -38,9 +38,6 @@ use crate::{catalogue, identity, openapi, policy, route, stream, validate};
 
 pub use gateway::{Arrival, Gateway};
 
-/// No request takes longer.
-const FOR_EVER: Duration = Duration::from_secs(7 * 86_400);
-
 /// The way in. A panic ends its own request only; its message, which could quote a value, is
 /// dropped, and the trail records the request as abandoned.
 ///
@@ -52,9 +49,9 @@ pub async fn edge(gateway: Arc<Gateway>, arrival: Arrival) -> Result<Response<Bo
     let handle = Box::pin(handle(gateway, arrival, &trace_id));
     let handled = AssertUnwindSafe(handle).catch_unwind().await;
     Ok(handled.unwrap_or_else(|_| {
-        let trace_id = trace_id.get().map_or("", String::as_str);
+        let trace_id = trace_id.get().map(TraceId::to_string).unwrap_or_default();
         tracing::error!(trace_id, "a handler panicked");
-        reply::panicked(trace_id)
+        reply::panicked(&trace_id)
     }))
 }
 
@@ -62,7 +59,7 @@ pub async fn edge(gateway: Arc<Gateway>, arrival: Arrival) -> Result<Response<Bo
 async fn handle(
     gateway: Arc<Gateway>,
     arrival: Arrival,
-    trace_id: &OnceLock<String>,
+    trace_id: &OnceLock<TraceId>,
 ) -> Response<Body> {
     let Arrival {
         peer,
@@ -97,7 +94,7 @@ async fn handle(
         span,
         place.ok(),
     );
-    let _ = trace_id.set(trail.trace_id().to_owned());
+    let _ = trace_id.set(trail.span().trace_context().trace_id);
     trail.operation(Operation::route(&operation));
     let mut body = Unread {
         body: Some(body),
@@ -113,12 +110,15 @@ async fn handle(
         Err(Refusal::Overloaded)
     } else {
         let walk = walk(&gateway, &mut trail, &peer, operation, &mut head, &mut body);
-        // Every wait inside is shorter, so this ends only what is stuck. A routed call may send for
-        // as long as it moves.
-        let patience = if streams { FOR_EVER } else { patience };
-        tokio::time::timeout(patience, walk)
-            .await
-            .unwrap_or_else(|_| Err(Refusal::Internal("the walk got stuck".to_owned())))
+        if streams {
+            // It may send for as long as it moves.
+            walk.await
+        } else {
+            // Every wait inside is shorter, so this ends only what is stuck.
+            tokio::time::timeout(patience, walk)
+                .await
+                .unwrap_or_else(|_| Err(Refusal::Internal("the walk got stuck".to_owned())))
+        }
     };
     if outcome.is_err()
         && is_clear

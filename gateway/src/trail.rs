@@ -26,7 +26,8 @@ pub struct Trail {
     telemetry: Telemetry,
     span: Option<ServerSpan>,
     handle: SpanHandle,
-    entry: Entry,
+    // Boxed: a trail is handed on from future to future.
+    entry: Box<Entry>,
     started: Instant,
     asked: Arc<[AtomicBool]>,
     open: bool,
@@ -44,12 +45,12 @@ impl Trail {
     ) -> Self {
         let handle = span.handle().clone();
         Self {
-            entry: Entry::new(handle.trace_id_hex()),
+            started: span.started(),
+            entry: Box::new(Entry::new(handle.trace_id_hex())),
             audit,
             telemetry,
             span: Some(span),
             handle,
-            started: Instant::now(),
             asked: Arc::default(),
             open: true,
             _place: place,
@@ -199,7 +200,7 @@ impl Trail {
         let entry = Entry {
             kind: Kind::Result,
             sources: vec![source],
-            ..self.entry.clone()
+            ..(*self.entry).clone()
         };
         self.write(&entry).await
     }
@@ -275,7 +276,7 @@ impl Trail {
         if let Some(overall) = overall {
             span.overall(overall);
         }
-        span.finish(status, None);
+        let elapsed = span.finish(status, None);
         tracing::info!(
             trace_id = self.trace_id(),
             http.route = self.entry.operation.unwrap_or_default(),
@@ -285,8 +286,7 @@ impl Trail {
             loket.certificate = self.entry.certificate.as_deref().unwrap_or_default(),
             loket.code = self.entry.refusal.unwrap_or_default(),
             loket.overall = overall.unwrap_or_default(),
-            loket.elapsed_ms =
-                u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            loket.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
     }

@@ -4,13 +4,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Header that carries trace id, parent id and flags.
 pub const TRACEPARENT: &str = "traceparent";
 /// Header that carries vendors' state; passed on untouched within its size limit.
 pub const TRACESTATE: &str = "tracestate";
 const MAX_TRACESTATE: usize = 512;
+/// Looked up and inserted without being parsed or copied each time.
+const TRACEPARENT_NAME: HeaderName = HeaderName::from_static(TRACEPARENT);
+const TRACESTATE_NAME: HeaderName = HeaderName::from_static(TRACESTATE);
 
 /// 16 bytes that name a trace; never all zero. `Display` is 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,14 +68,7 @@ macro_rules! hex_id {
             type Err = InvalidTraceContext;
 
             fn from_str(text: &str) -> Result<Self, InvalidTraceContext> {
-                if text.len() != $len * 2 {
-                    return Err(InvalidTraceContext);
-                }
-                let mut bytes = [0; $len];
-                for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-                    *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-                }
-                Self::from_bytes(bytes).ok_or(InvalidTraceContext)
+                Self::from_bytes(unhex(text.as_bytes())?).ok_or(InvalidTraceContext)
             }
         }
     };
@@ -88,6 +84,21 @@ fn hex(bytes: &[u8], text: &mut [u8]) {
         pair[0] = DIGITS[usize::from(byte >> 4)];
         pair[1] = DIGITS[usize::from(byte & 15)];
     }
+}
+
+/// Reads two digits a byte, and no more than that.
+fn unhex<const N: usize>(text: &[u8]) -> Result<[u8; N], InvalidTraceContext> {
+    let (pairs, []) = text.as_chunks::<2>() else {
+        return Err(InvalidTraceContext);
+    };
+    if pairs.len() != N {
+        return Err(InvalidTraceContext);
+    }
+    let mut bytes = [0; N];
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Ok(bytes)
 }
 
 /// The value of a lower-case digit: the specification has no others.
@@ -142,13 +153,13 @@ impl TraceContext {
     /// as the specification asks.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(TRACEPARENT).iter();
+        let mut values = headers.get_all(TRACEPARENT_NAME).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             return None;
         };
         let mut context: Self = value.to_str().ok()?.parse().ok()?;
         context.tracestate = headers
-            .get(TRACESTATE)
+            .get(TRACESTATE_NAME)
             .and_then(|value| value.to_str().ok())
             .filter(|state| state.len() <= MAX_TRACESTATE)
             .map(str::to_owned);
@@ -167,10 +178,10 @@ impl TraceContext {
     /// Writes `traceparent` and `tracestate`.
     pub fn to_headers(&self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::from_bytes(&self.text()) {
-            headers.insert(TRACEPARENT, value);
+            headers.insert(TRACEPARENT_NAME, value);
         }
         if let Some(Ok(value)) = self.tracestate.as_deref().map(HeaderValue::from_str) {
-            headers.insert(TRACESTATE, value);
+            headers.insert(TRACESTATE_NAME, value);
         }
     }
 }
@@ -186,25 +197,22 @@ impl FromStr for TraceContext {
     type Err = InvalidTraceContext;
 
     fn from_str(text: &str) -> Result<Self, InvalidTraceContext> {
-        let mut parts = text.splitn(5, '-');
-        let (Some(version), Some(trace_id), Some(span_id), Some(flags)) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(InvalidTraceContext);
-        };
-        let known = version == "00" && parts.next().is_none();
-        let later = version.len() == 2 && version != "ff" && version != "00";
-        let byte = |text: &str| match *text.as_bytes() {
-            [high, low] => Ok(digit(high)? << 4 | digit(low)?),
-            _ => Err(InvalidTraceContext),
-        };
-        if !(known || later) || byte(version).is_err() {
+        let refused = || InvalidTraceContext;
+        let (text, more) = text
+            .as_bytes()
+            .split_first_chunk::<55>()
+            .ok_or_else(refused)?;
+        let [version] = unhex(&text[..2])?;
+        let [flags] = unhex(&text[53..])?;
+        let dashed = [text[2], text[35], text[52]] == [b'-'; 3];
+        // A later version may say more.
+        let fits = more.is_empty() || (version > 0 && more[0] == b'-');
+        if !dashed || !fits || version == 0xff {
             return Err(InvalidTraceContext);
         }
-        let flags = byte(flags)?;
         Ok(Self {
-            trace_id: trace_id.parse()?,
-            span_id: span_id.parse()?,
+            trace_id: TraceId::from_bytes(unhex(&text[3..35])?).ok_or_else(refused)?,
+            span_id: SpanId::from_bytes(unhex(&text[36..52])?).ok_or_else(refused)?,
             sampled: flags & 1 == 1,
             tracestate: None,
         })
@@ -237,6 +245,11 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x",
+            "0x-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00_4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7b-001",
+            "00-4bf92f3577b34da6a3ce929d0e0e47é-00f067aa0ba902b7-01",
         ] {
             assert!(text.parse::<TraceContext>().is_err(), "{text}");
         }

@@ -286,6 +286,11 @@ impl Log {
         }
     }
 
+    /// [`Health::writable`] by itself, for each request.
+    pub fn is_writable(&self) -> bool {
+        self.handle.queue.is_well()
+    }
+
     /// How the log is doing, for readiness and metrics.
     pub fn health(&self) -> Health {
         self.handle.queue.health()

@@ -8,11 +8,11 @@ use loket_sdk::schema;
 
 use super::{GrantIndex, Inconsistency, MemberIndex, Parts, Place, SourceIndex};
 
-pub(super) type ByName = HashMap<(MemberId, SystemId), (MemberIndex, usize)>;
+pub(super) type ByName = HashMap<MemberId, HashMap<SystemId, (MemberIndex, usize)>>;
 pub(super) type ByPin = HashMap<[u8; 32], (MemberIndex, usize)>;
 
 pub(super) fn index_members(parts: &Parts, wrong: &mut Vec<Inconsistency>) -> (ByName, ByPin) {
-    let (mut by_name, mut by_pin) = (HashMap::new(), HashMap::new());
+    let (mut by_name, mut by_pin) = (ByName::new(), ByPin::new());
     let mut seen = HashSet::new();
     for (m, member) in parts.members.iter().enumerate() {
         if !seen.insert(&member.id) {
@@ -24,8 +24,8 @@ pub(super) fn index_members(parts: &Parts, wrong: &mut Vec<Inconsistency>) -> (B
             });
         }
         for (s, system) in member.systems.iter().enumerate() {
-            let name = (member.id.clone(), system.id.clone());
-            if by_name.insert(name, (m, s)).is_some() {
+            let systems = by_name.entry(member.id.clone()).or_default();
+            if systems.insert(system.id.clone(), (m, s)).is_some() {
                 wrong.push(Inconsistency {
                     place: Place::Member(m),
                     key: "systems",

@@ -11,16 +11,21 @@ use uuid::Uuid;
 
 use crate::identity::Identified;
 
-const SYSTEM_HEADER: &str = "loket-system";
+const MEMBER: HeaderName = HeaderName::from_static(MEMBER_HEADER);
+const SYSTEM: HeaderName = HeaderName::from_static("loket-system");
+const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
+const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_HEADER);
+const TRACE_ID: HeaderName = HeaderName::from_static(TRACE_ID_HEADER);
 
 /// Of one connection only (RFC 9110 section 7.6.1), whatever `Connection` names.
-const HOP_BY_HOP: &[HeaderName] = &[
+static HOP_BY_HOP: [HeaderName; 7] = [
     header::CONNECTION,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     header::TE,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
 ];
 
 /// What a caller could forge, or slip past the grant: where a request came from, which path or
@@ -59,7 +64,7 @@ pub(super) fn clean_response(headers: &mut HeaderMap, trace_id: &str) {
     headers.remove(header::ALT_SVC);
     drop_where(headers, |name| is_ours(name) || name == "keep-alive");
     if let Ok(value) = HeaderValue::from_str(trace_id) {
-        headers.insert(TRACE_ID_HEADER, value);
+        headers.insert(TRACE_ID, value);
     }
 }
 
@@ -86,17 +91,18 @@ pub(super) fn introduce(
 ) {
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     let request_id = request_id.hyphenated().encode_lower(&mut text);
+    headers.reserve(5);
     for (name, value) in [
-        (MEMBER_HEADER, caller.member().as_str()),
-        (SYSTEM_HEADER, caller.system().as_str()),
-        (REQUEST_ID_HEADER, request_id),
+        (MEMBER, caller.member().as_str()),
+        (SYSTEM, caller.system().as_str()),
+        (REQUEST_ID, request_id),
     ] {
         if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.insert(name, value);
         }
     }
     let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-    headers.insert(HeaderName::from_static(DEADLINE_HEADER), patience.into());
+    headers.insert(DEADLINE, patience.into());
 }
 
 fn wants_trailers(headers: &HeaderMap) -> bool {
@@ -122,10 +128,9 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
             }
         }
     }
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
-    headers.remove("proxy-connection");
 }
 
 /// As back ends see it that make no difference between a dash and an underscore.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use bytes::Bytes;
 
 use super::passing::Fault;
@@ -13,28 +13,20 @@ use crate::audit::{BodySum, hex};
 pub(super) struct Meter(Mutex<Tally>);
 
 /// What went by so far.
+#[derive(Default)]
 pub(super) struct Tally {
     bytes: u64,
-    hash: Context,
+    /// None before the first byte, as most requests have no body.
+    hash: Option<Context>,
     fault: Option<Fault>,
     whole: bool,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            bytes: 0,
-            hash: Context::new(&SHA256),
-            fault: None,
-            whole: false,
-        }
-    }
 }
 
 impl Tally {
     pub(super) fn data(&mut self, data: &Bytes) {
         self.bytes += data.len() as u64;
-        self.hash.update(data);
+        let hash = self.hash.get_or_insert_with(|| Context::new(&SHA256));
+        hash.update(data);
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -53,7 +45,13 @@ impl Tally {
     pub(super) fn sum(&self) -> BodySum {
         BodySum {
             bytes: self.bytes,
-            sha256: self.whole.then(|| hex(self.hash.clone().finish().as_ref())),
+            sha256: self.whole.then(|| {
+                let digest = match &self.hash {
+                    Some(hash) => hash.clone().finish(),
+                    None => digest(&SHA256, &[]),
+                };
+                hex(digest.as_ref())
+            }),
         }
     }
 }

@@ -36,6 +36,10 @@ pub(super) fn canonical<'a>(raw: impl Iterator<Item = &'a str>) -> Result<String
 }
 
 fn segment(raw: &str, path: &mut String, plain: &mut Vec<u8>) -> Result<(), Refusal> {
+    if raw.bytes().all(is_plain) {
+        path.push_str(raw);
+        return check_name(raw);
+    }
     plain.clear();
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
@@ -67,12 +71,7 @@ fn check(plain: &[u8]) -> Result<(), Refusal> {
     let Ok(text) = std::str::from_utf8(plain) else {
         return refused("The path isn't UTF-8");
     };
-    // Some back ends drop what follows a semicolon before they resolve dots.
-    match text.split(';').next().unwrap_or_default().trim() {
-        "" => return refused("The path has an empty segment"),
-        "." | ".." => return refused("The path has a dot segment"),
-        _ => {}
-    }
+    check_name(text)?;
     if text.contains(['/', '\\']) {
         return refused("The path holds an encoded slash or backslash");
     }
@@ -86,6 +85,15 @@ fn check(plain: &[u8]) -> Result<(), Refusal> {
         return refused("The path is percent-encoded twice");
     }
     Ok(())
+}
+
+/// Some back ends drop what follows a semicolon before they resolve dots.
+fn check_name(text: &str) -> Result<(), Refusal> {
+    match text.split(';').next().unwrap_or_default().trim() {
+        "" => Err(Refusal::BadTarget("The path has an empty segment")),
+        "." | ".." => Err(Refusal::BadTarget("The path has a dot segment")),
+        _ => Ok(()),
+    }
 }
 
 /// Looks a query over. It is passed on as it stands.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use loket_sdk::message::{REQUEST_ID_HEADER, Reason, RecordRef};
@@ -19,6 +19,8 @@ use super::failure::{Failure, refusal, retry_after};
 use super::guard::Guard;
 use super::stack::{Stack, Terms};
 use crate::telemetry::{Called, ErrorType, SpanHandle};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
 
 /// One question.
 #[derive(Debug, Clone)]
@@ -130,7 +132,7 @@ fn headers(call: &Call) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(header::CONTENT_TYPE, json.clone());
     headers.insert(header::ACCEPT, json);
-    headers.insert(REQUEST_ID_HEADER, id);
+    headers.insert(REQUEST_ID, id);
     Ok(headers)
 }
 

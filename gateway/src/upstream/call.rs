@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Response;
+use http::{HeaderName, Response};
 use hyper::body::Incoming;
 use loket_sdk::message::{DEADLINE_HEADER, Reason};
 use tokio::time::{Instant, timeout_at};
@@ -17,16 +17,18 @@ use super::failure::{Failure, broken, retry_after, unconnected};
 use super::outgoing::Progress;
 use super::pool::Lease;
 use super::stack::{Stack, Terms};
-use crate::telemetry::{Called, ClientSpan, ErrorType, Resend};
+use crate::telemetry::{Called, ClientSpan, ErrorType, Resend, SpanHandle};
 
 /// However long an endpoint wants to be left alone: it may have written the wrong unit.
 const LONGEST_HOLD: Duration = Duration::from_secs(300);
+
+const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_HEADER);
 
 /// An attempt. Dropped unfinished it was cancelled, which is no failure.
 pub(super) struct Call {
     pub(super) stack: Arc<Stack>,
     choice: Choice,
-    span: Option<ClientSpan>,
+    span: ClientSpan,
     lease: Option<Lease>,
     pub(super) started: Instant,
     status: Option<u16>,
@@ -49,9 +51,9 @@ impl Call {
         Self {
             stack: stack.clone(),
             choice,
-            span: Some(span),
+            started: span.started(),
+            span,
             lease: None,
-            started: Instant::now(),
             status: None,
             resend,
             is_lookup: matches!(terms.called, Called::Record(_)),
@@ -127,14 +129,14 @@ impl Call {
         self.endpoint()
             .address(&mut request, &envelope.path, lease.is_http2())
             .ok_or(unfit)?;
-        if let Some(span) = &self.span {
-            span.trace_context().to_headers(request.headers_mut());
-        }
-        let own = Instant::now() + terms.first_byte;
+        let trace = self.span.trace_context();
+        trace.to_headers(request.headers_mut());
+        let now = Instant::now();
+        let own = now + terms.first_byte;
         if let Some(deadline) = terms.deadline {
-            let left = deadline.min(own).saturating_duration_since(Instant::now());
+            let left = deadline.min(own).saturating_duration_since(now);
             let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-            request.headers_mut().insert(DEADLINE_HEADER, left.into());
+            request.headers_mut().insert(DEADLINE, left.into());
         }
         let progress = envelope.progress.clone();
         let sending = lease.send(request);
@@ -227,9 +229,8 @@ impl Call {
         }
     }
 
-    pub(super) fn trace_id_hex(&self) -> String {
-        let span = self.span.as_ref();
-        span.map_or_else(String::new, |span| span.handle().trace_id_hex())
+    pub(super) fn span(&self) -> &SpanHandle {
+        self.span.handle()
     }
 
     /// Ends the call, in the words of the contract.
@@ -239,10 +240,9 @@ impl Call {
         reason: &str,
         error_type: Option<ErrorType>,
     ) {
-        if let Some(span) = self.span.take() {
-            let error_type = error_type.map(ErrorType::as_str);
-            span.finish(self.status, outcome, reason, error_type, self.resend);
-        }
+        let error_type = error_type.map(ErrorType::as_str);
+        self.span
+            .finish(self.status, outcome, reason, error_type, self.resend);
     }
 }
 

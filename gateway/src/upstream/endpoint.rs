@@ -63,8 +63,8 @@ impl Endpoint {
         let path = if self.base.is_empty() {
             path.clone()
         } else {
-            let joined = format!("{}{path}", self.base);
-            PathAndQuery::from_maybe_shared(bytes::Bytes::from(joined)).ok()?
+            let joined = [&self.base, path.as_str()].concat();
+            PathAndQuery::try_from(joined).ok()?
         };
         let mut parts = http::uri::Parts::default();
         parts.path_and_query = Some(path);

@@ -8,7 +8,7 @@ use super::call::Call;
 use super::failure::Failure;
 use super::limit::Slot;
 use super::stack::Stack;
-use crate::telemetry::{BreakerState, ErrorType, InFlight};
+use crate::telemetry::{BreakerState, ErrorType, InFlight, SpanHandle};
 
 /// How the body of a forwarded answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +38,19 @@ impl Entry {
     }
 
     /// Nothing came of it.
-    pub(super) fn fail(mut self, stack: &Stack, failure: &Failure, trace_id: &str) {
+    pub(super) fn fail(mut self, stack: &Stack, failure: &Failure, span: &SpanHandle) {
         if !failure.proves_nothing() {
-            self.settle(stack, failure.trips(), Some(failure), trace_id);
+            self.settle(stack, failure.trips(), Some(failure), span);
         }
     }
 
-    fn settle(&mut self, stack: &Stack, failed: bool, failure: Option<&Failure>, trace_id: &str) {
+    fn settle(
+        &mut self,
+        stack: &Stack,
+        failed: bool,
+        failure: Option<&Failure>,
+        span: &SpanHandle,
+    ) {
         let now = Instant::now();
         if let Some(limit) = stack.limit.note(failed, now) {
             let metrics = stack.telemetry.metrics();
@@ -55,7 +61,7 @@ impl Entry {
         };
         let was_probe = leave.is_probe();
         if let Some(change) = leave.finish(failed, now) {
-            stack.note(trace_id, change, failure);
+            stack.note(&span.trace_id_hex(), change, failure);
         } else if was_probe && failed {
             let metrics = stack.telemetry.metrics();
             metrics.breaker_state(&stack.peer, BreakerState::Open);
@@ -105,8 +111,7 @@ impl Guard {
                 } = self;
                 call.keep_connection();
                 let bad = call.is_bad_status();
-                let trace_id = call.trace_id_hex();
-                entry.settle(&call.stack, bad, None, &trace_id);
+                entry.settle(&call.stack, bad, None, call.span());
                 if bad {
                     let reason = Reason::SourceError;
                     call.finish(reason.outcome().as_str(), reason.as_str(), None);
@@ -124,8 +129,7 @@ impl Guard {
             mut entry,
         } = self;
         call.keep_connection();
-        let trace_id = call.trace_id_hex();
-        entry.settle(&call.stack, false, None, &trace_id);
+        entry.settle(&call.stack, false, None, call.span());
         call
     }
 
@@ -133,8 +137,7 @@ impl Guard {
     pub(super) fn refused(mut self, failure: &Failure) {
         self.call.keep_connection();
         let Self { call, entry } = self;
-        let trace_id = call.trace_id_hex();
-        entry.fail(&call.stack.clone(), failure, &trace_id);
+        entry.fail(&call.stack, failure, call.span());
         let (outcome, reason) = (failure.reason.outcome().as_str(), failure.reason.as_str());
         call.finish(outcome, reason, Some(failure.error_type));
     }
@@ -142,8 +145,7 @@ impl Guard {
     /// The body broke, or doesn't end in time.
     pub(super) fn fail(self, failure: &Failure) {
         let Self { call, entry } = self;
-        let trace_id = call.trace_id_hex();
-        entry.fail(&call.stack.clone(), failure, &trace_id);
+        entry.fail(&call.stack, failure, call.span());
         call.fail(failure);
     }
 }

@@ -83,7 +83,7 @@ impl Stack {
         match sent {
             Ok(Sent { response, call }) => Ok((response, Guard::new(call, entry))),
             Err(failure) => {
-                entry.fail(self, &failure, &terms.parent.trace_id_hex());
+                entry.fail(self, &failure, terms.parent);
                 Err(failure)
             }
         }

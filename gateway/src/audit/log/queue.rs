@@ -83,6 +83,13 @@ struct State {
     last_error: Option<String>,
 }
 
+impl State {
+    /// A disk that hangs says nothing: it shows only in how long it has been silent.
+    fn is_stalled(&self, stall: Duration) -> bool {
+        self.waiting.is_some_and(|since| since.elapsed() >= stall)
+    }
+}
+
 impl Queue {
     pub(super) fn new(options: &Options, entries: u64) -> Self {
         let state = State {
@@ -117,7 +124,10 @@ impl Queue {
             return Err(AuditError::Overloaded);
         }
         state.jobs.push_back(job);
-        if std::mem::take(&mut state.asleep) {
+        let asleep = std::mem::take(&mut state.asleep);
+        // What wakes mustn't find the lock taken.
+        drop(state);
+        if asleep {
             self.wake.notify_one();
         }
         Ok(())
@@ -228,11 +238,15 @@ impl Queue {
         self.state().writable
     }
 
+    /// Whether an entry that comes now is likely to be written.
+    pub(super) fn is_well(&self) -> bool {
+        let state = self.state();
+        state.writable && !state.closed && !state.is_stalled(self.stall)
+    }
+
     pub(super) fn health(&self) -> Health {
         let state = self.state();
-        // A disk that hangs says nothing: it shows only in how long it has been silent.
-        let waited = state.waiting.map(|since| since.elapsed());
-        let stalled = waited.is_some_and(|waited| waited >= self.stall);
+        let stalled = state.is_stalled(self.stall);
         let silent = || "the disk doesn't answer".to_owned();
         Health {
             writable: state.writable && !state.closed && !stalled,

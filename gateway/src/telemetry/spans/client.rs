@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
 
 use loket_sdk::trace::TraceContext;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, SpanKind};
 use opentelemetry_sdk::trace::Span;
+use tokio::time::Instant;
 
 use super::{Recorder, SpanHandle, Started, set_error};
 use crate::telemetry::ErrorType;
@@ -96,6 +96,11 @@ impl ClientSpan {
         &self.handle
     }
 
+    /// When it began.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The `traceparent` to send to the agency.
     pub fn trace_context(&self) -> TraceContext {
         self.handle.trace_context()
@@ -107,7 +112,7 @@ impl ClientSpan {
     /// attempt this was, from 0. It is a failure with an `error_type` or a status from 400 up; an
     /// honest "no such record" has neither.
     pub fn finish(
-        mut self,
+        &mut self,
         status: Option<u16>,
         outcome: &'static str,
         reason: &str,

@@ -1,13 +1,14 @@
 //! The span of a caller's request.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::Duration;
 
 use http::{Method, Version};
 use loket_sdk::trace::TraceContext;
 use opentelemetry::trace::Span as _;
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::Span;
+use tokio::time::Instant;
 
 use super::{Recorder, SpanHandle, Started, set_error};
 use crate::telemetry::ErrorType;
@@ -71,6 +72,11 @@ impl ServerSpan {
         &self.handle
     }
 
+    /// When it arrived.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// The id of the whole trace; never all zeros.
     pub fn trace_id(&self) -> [u8; 16] {
         self.handle.trace_id()
@@ -106,8 +112,9 @@ impl ServerSpan {
         self.set(name::OVERALL, overall);
     }
 
-    /// The answer left, or its head did. A 5xx without an `error_type` has its code as one.
-    pub fn finish(mut self, status: u16, error_type: Option<&'static str>) {
+    /// The answer left, or its head did; how long that took. A 5xx without an `error_type` has its
+    /// code as one.
+    pub fn finish(mut self, status: u16, error_type: Option<&'static str>) -> Duration {
         self.finished = true;
         let failed = status >= 500;
         let error_type = error_type.or_else(|| failed.then(|| ErrorType::Status(status).as_str()));
@@ -116,15 +123,16 @@ impl ServerSpan {
             set_error(span, failed, error_type);
         }
         let status = Some(status);
-        self.end(HttpEnd { status, error_type });
+        self.end(HttpEnd { status, error_type })
     }
 
-    fn end(&mut self, end: HttpEnd) {
+    fn end(&mut self, end: HttpEnd) -> Duration {
         if let Some(span) = &mut self.span {
             span.end();
         }
         let elapsed = self.started.elapsed();
         self.metrics.server_ended(&self.labels, end, elapsed);
+        elapsed
     }
 
     fn set(&mut self, key: &'static str, value: &str) {

@@ -80,7 +80,7 @@ fn a_caller_who_left_is_no_error() {
 fn a_client_span_says_what_the_contract_wants() {
     let (telemetry, kept) = telemetry(1.0);
     let server = lookup(&telemetry, None);
-    let client = call(&telemetry, &server);
+    let mut client = call(&telemetry, &server);
     let sent = client.trace_context();
     assert_eq!(sent.trace_id.to_bytes(), server.trace_id());
     assert!(sent.sampled);
