@@ -42,21 +42,16 @@ async fn what_a_caller_cuts_short_is_never_whole() {
             let _ = call(&town, http2, post(), "/do/whole", broken(100_000)).await;
             let declared = post().header("content-length", "200000");
             let _ = call(&town, http2, declared, "/do/whole", broken(100_000)).await;
-            eventually("two cut bodies", async || {
-                (seen.ends.lock().unwrap().len() == 2).then_some(())
+            let entries = eventually("both calls on record", async || {
+                Some(town.audit_entries()).filter(|entries| entries.len() >= 2)
             })
             .await;
-            assert_eq!(
-                *seen.ends.lock().unwrap(),
-                ["cut", "cut"],
-                "{http2} {theirs:?}"
-            );
-            assert!(
-                town.audit_entries()
-                    .iter()
-                    .all(|entry| entry["kind"] != "call")
-            );
+            assert!(entries.iter().all(|entry| entry["kind"] != "call"));
             town.stop().await;
+            // A request that is taken back at once may never come before the service.
+            let ends = seen.ends.lock().unwrap();
+            let cut = ends.iter().all(|end| *end == "cut");
+            assert!(cut && ends.len() <= 2, "{http2} {theirs:?}: {ends:?}");
         }
     }
 }
