@@ -7,8 +7,8 @@
 use std::cell::Cell;
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -28,7 +28,9 @@ pub(crate) fn here() -> usize {
 /// How many workers a machine gets: one for each core that the process may use.
 #[must_use]
 pub fn usual() -> NonZero<usize> {
-    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+    // The system is asked once: it reads files to answer.
+    static USUAL: OnceLock<NonZero<usize>> = OnceLock::new();
+    *USUAL.get_or_init(|| thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN))
 }
 
 /// The threads that serve connections.
