@@ -80,6 +80,7 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
             directory: directory.join("audit"),
             subject_key: throw_away_key().into(),
             segment_bytes: 16 << 20,
+            commit_interval: Duration::from_millis(1),
         },
         telemetry: telemetry::Settings {
             service_instance_id: "loket-demo".to_owned(),
