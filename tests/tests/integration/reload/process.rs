@@ -174,6 +174,8 @@ fn client(site: &Site, address: SocketAddr) -> Client {
     let builder = Client::builder()
         .url(format!("https://localhost:{}", address.port()))
         .mutual_tls(site.counters[0].mutual_tls())
+        // While nobody serves, a connection waits in the backlog: on a busy machine a start takes long.
+        .connect_timeout(Duration::from_secs(30))
         .by("clk-7f3a", "B07");
     builder.build().unwrap()
 }
