@@ -58,16 +58,9 @@ fn is_over(heard: &Heard) -> bool {
     heard.closed
 }
 
-/// As of CVE-2023-44487.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_are_taken_back_at_once() {
+/// A connection that sends this is left with a word, and others are served.
+async fn is_told_to_calm_down(each: impl Fn(u32) -> Vec<u8>) {
     let town = two_members().await;
-    let block = get("/v1/catalogue");
-    let each = |n: u32| {
-        let headers = frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &block);
-        let reset = frame(RST_STREAM, 0, stream(n), &[0, 0, 0, 8]);
-        [headers, reset].concat()
-    };
     let (mut raw, _) = flood(&town, 20_000, each).await;
     let heard = raw.until("it is left", is_over).await;
     assert_eq!(heard.goaway, Some(ENHANCE_YOUR_CALM), "{heard:?}");
@@ -75,21 +68,28 @@ async fn requests_that_are_taken_back_at_once() {
     town.stop().await;
 }
 
+/// As of CVE-2023-44487.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_are_taken_back_at_once() {
+    let block = get("/v1/catalogue");
+    let each = |n: u32| {
+        let headers = frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &block);
+        let reset = frame(RST_STREAM, 0, stream(n), &[0, 0, 0, 8]);
+        [headers, reset].concat()
+    };
+    is_told_to_calm_down(each).await;
+}
+
 /// Requests that make the gateway take them back, as of CVE-2025-8671: a window that is too large.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_the_gateway_has_to_reset() {
-    let town = two_members().await;
     let block = get("/v1/catalogue");
     let each = |n: u32| {
         let headers = frame(HEADERS, END_HEADERS, stream(n), &block);
         let window = frame(WINDOW_UPDATE, 0, stream(n), &[0x7f, 0xff, 0xff, 0xff]);
         [headers, window].concat()
     };
-    let (mut raw, _) = flood(&town, 20_000, each).await;
-    let heard = raw.until("it is left", is_over).await;
-    assert_eq!(heard.goaway, Some(ENHANCE_YOUR_CALM), "{heard:?}");
-    town.answer(&Ask::identity()).await;
-    town.stop().await;
+    is_told_to_calm_down(each).await;
 }
 
 /// Frames that ask for nothing: whether they are borne or not, nobody else waits.
