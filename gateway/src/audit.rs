@@ -4,8 +4,11 @@
 //! An entry is durable before the answer that it records leaves. When it can't be written,
 //! [`Audit::record`] fails and so does the request.
 
+pub mod draft;
 pub mod log;
-pub mod verify;
+pub mod proof;
+pub mod store;
+pub mod tree;
 
 mod act;
 mod call;
@@ -82,7 +85,8 @@ impl Audit {
             Ok(Receipt {
                 entry: receipt.entry,
                 at: receipt.at,
-                hash: hex(&receipt.hash),
+                hash: hex(&receipt.hash.0),
+                checkpoint: Some(receipt.checkpoint.to_string()),
             })
         }
     }
@@ -177,8 +181,8 @@ mod tests {
 
     #[test]
     fn cheap_refusals_share_entries() {
-        let dir = tempfile::tempdir().unwrap();
-        let (log, _) = log::Log::open(dir.path(), log::Options::default()).unwrap();
+        let store = Box::new(store::Memory::new(store::suite::signer()));
+        let log = log::Log::start(store, log::Options::default()).unwrap();
         let audit = Audit::new(log, b"key");
         let asked = 10_000_u64;
         let entries = (0..asked).filter_map(|_| audit.has_room_for_refusals());

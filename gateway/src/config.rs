@@ -15,6 +15,7 @@ pub(crate) mod listener;
 pub(crate) mod material;
 mod services;
 pub(crate) mod settings;
+mod signing;
 pub(crate) mod value;
 pub(crate) mod warnings;
 
@@ -27,6 +28,7 @@ use jiff::tz::TimeZone;
 use loket_sdk::sensitive::Sensitive;
 use loket_sdk::tls::MutualTls;
 
+use crate::checkpoint::{Keys, NoteError, Signer, SignerError};
 use crate::directory::Directory;
 use crate::telemetry;
 
@@ -211,14 +213,51 @@ pub struct DeadlineOrder {
 /// The audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditSettings {
-    /// Where its segments are written.
-    pub directory: PathBuf,
+    /// Where entries are kept.
+    pub store: AuditStore,
+    /// The log's name: the first line of its checkpoints.
+    pub origin: String,
+    /// Private keys that sign checkpoints, PKCS #8 in PEM: one, or two while it is replaced.
+    pub signing_keys: Vec<Sensitive<Vec<u8>>>,
+    /// Public keys that signed earlier checkpoints, `name+id+key`.
+    pub verifier_keys: Vec<String>,
     /// Key of the HMAC that stands for a subject in the log; 32 bytes or more.
     pub subject_key: Sensitive<Vec<u8>>,
-    /// Size at which a segment is closed.
-    pub segment_bytes: u64,
-    /// Least time between two commits to the disk.
+    /// Least time between two commits.
     pub commit_interval: Duration,
+}
+
+impl AuditSettings {
+    /// What signs checkpoints.
+    ///
+    /// # Errors
+    /// When a key is none, or the origin can't be a key's name.
+    pub fn signer(&self) -> Result<Signer, SignerError> {
+        let keys = self.signing_keys.iter();
+        Signer::new(&self.origin, keys.map(|key| key.expose().as_slice()))
+    }
+
+    /// What checkpoints are believed under: those keys, and the earlier ones.
+    ///
+    /// # Errors
+    /// When a key is none of this log.
+    pub fn keys(&self) -> Result<Keys, NoteError> {
+        let signer = self.signer().map_err(|_| NoteError::Key)?;
+        let earlier = self.verifier_keys.iter().cloned();
+        Keys::new(&self.origin, signer.verifier_keys().chain(earlier))
+    }
+}
+
+/// Where the entries of the audit log are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditStore {
+    /// In files of this gateway's own.
+    Files {
+        /// Their directory.
+        directory: PathBuf,
+        /// Size at which what is written first is begun anew.
+        segment_bytes: u64,
+    },
 }
 
 /// How the gateway stops.

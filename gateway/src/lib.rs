@@ -9,6 +9,8 @@ pub mod directory;
 
 pub mod telemetry;
 
+pub mod checkpoint;
+
 pub mod config;
 
 pub mod audit;

@@ -13,7 +13,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::admin::{self, AdminState, Readiness};
-use crate::audit::log::{Log, OpenError, Options};
+use crate::audit::log::{self, Log, Options};
+use crate::audit::store::{self, OpenError};
 use crate::audit::{ActEntry, Asker, Audit};
 use crate::config::{Config, Drain};
 use crate::identity::Trust;
@@ -92,21 +93,13 @@ impl Service {
         let now = Timestamp::now();
         let mut asked = Asked::today(&config.directory, &config.time_zone, now);
         let options = Options {
-            segment_bytes: config.audit.segment_bytes,
             commit_interval: config.audit.commit_interval,
-            replay_from: Some(asked.since),
             ..Options::default()
         };
-        let (log, opened) = Log::open_with(&config.audit.directory, options, &mut |line| {
-            asked.count(line)
-        })?;
-        if opened.torn_bytes > 0 {
-            let bytes = opened.torn_bytes;
-            tracing::warn!(
-                loket.torn_bytes = bytes,
-                "an unfinished audit entry was cut off"
-            );
-        }
+        let store = store::open(&config.audit)?;
+        log::replay(&*store.reader(), asked.since, &mut |leaf| asked.count(leaf))
+            .map_err(OpenError::from)?;
+        let log = Log::start(store, options)?;
         let snapshot = Snapshot {
             trust,
             ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)

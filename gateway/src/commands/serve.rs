@@ -12,7 +12,7 @@ use clap::Args as ClapArgs;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::audit::Asker;
-use crate::audit::log::OpenError;
+use crate::audit::store::OpenError;
 use crate::config::{Config, ConfigErrors};
 use crate::reload::{Reloader, Watch};
 use crate::service::{Service, StartError};

@@ -88,6 +88,10 @@ pub(crate) struct Limits {
 pub(crate) struct Audit {
     pub(crate) directory: String,
     pub(crate) subject_key_file: String,
+    pub(crate) origin: Option<Spanned<String>>,
+    pub(crate) signing_key_files: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) verifier_keys: Vec<Spanned<String>>,
     pub(crate) segment_mib: Option<u64>,
     pub(crate) commit_interval: Option<String>,
 }

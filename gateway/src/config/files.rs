@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The keys that name files, one or many. Paths are relative to the file that names them.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "holds_file",
     "tls.certificate",
     "tls.key",
@@ -17,6 +17,7 @@ const KEYS: [&str; 10] = [
     "upstream.server_ca",
     "upstream.revocation_lists",
     "audit.subject_key_file",
+    "audit.signing_key_files",
 ];
 
 /// The file and those that it names, which needn't exist.

@@ -165,7 +165,7 @@ pub(crate) fn path(
     Some(base.join(value))
 }
 
-fn readable(at: &Keys, key: &str, value: &str, base: &Path, out: &mut Report) -> Option<PathBuf> {
+pub(super) fn readable(at: &Keys, key: &str, value: &str, base: &Path, out: &mut Report) -> Option<PathBuf> {
     let path = path(at, key, value, base, out)?;
     match fs::File::open(&path).and_then(|file| file.metadata()) {
         Ok(data) if data.is_file() => return Some(path),
@@ -193,13 +193,13 @@ fn looks_secret(value: &str) -> bool {
 }
 
 #[cfg(unix)]
-fn is_for_everyone(path: &Path) -> bool {
+pub(super) fn is_for_everyone(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o007 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_for_everyone(_: &Path) -> bool {
+pub(super) fn is_for_everyone(_: &Path) -> bool {
     false
 }
 

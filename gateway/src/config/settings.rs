@@ -17,8 +17,8 @@ use super::document::{Document, Keys, Report, Section};
 use super::material::{self, Side};
 use super::value::{ANY, SOME, address, duration, number};
 use super::{
-    AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload, directory,
-    file, listener, warnings,
+    AuditSettings, AuditStore, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload, directory,
+    file, listener, signing, warnings,
 };
 
 pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, ConfigErrors> {
@@ -52,7 +52,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
     let limits = document.optional("limits", out).map(|s| limits(&s, out));
     let audit = document
         .required("audit", out)
-        .and_then(|s| audit(&s, base, out));
+        .and_then(|s| audit(&s, trust_domain.unwrap_or_default(), base, out));
     let telemetry = document
         .optional("telemetry", out)
         .map(|s| observed(s, out));
@@ -237,7 +237,12 @@ fn limits(section: &Section<file::Limits>, out: &mut Report) -> Limits {
     }
 }
 
-fn audit(section: &Section<file::Audit>, base: &Path, out: &mut Report) -> Option<AuditSettings> {
+fn audit(
+    section: &Section<file::Audit>,
+    trust_domain: &str,
+    base: &Path,
+    out: &mut Report,
+) -> Option<AuditSettings> {
     let (raw, at) = (&section.raw, &section.at);
     let directory = material::path(at, "directory", &raw.directory, base, out);
     if directory
@@ -253,10 +258,21 @@ fn audit(section: &Section<file::Audit>, base: &Path, out: &mut Report) -> Optio
     }
     let segment = number(at, "segment_mib", raw.segment_mib, 64, 1, 65_536, out);
     let subject_key = material::subject_key(at, &raw.subject_key_file, base, out);
+    let origin = match &raw.origin {
+        Some(origin) => origin.get_ref().clone(),
+        None => format!("{trust_domain}/audit"),
+    };
+    let signing_keys = signing::signing_keys(at, &raw.signing_key_files, &origin, base, out);
+    let verifier_keys = signing::verifier_keys(at, &raw.verifier_keys, &origin, out);
     Some(AuditSettings {
-        directory: directory?,
+        store: AuditStore::Files {
+            directory: directory?,
+            segment_bytes: segment << 20,
+        },
+        origin,
+        signing_keys: signing_keys?,
+        verifier_keys,
         subject_key: subject_key?,
-        segment_bytes: segment << 20,
         commit_interval: duration(
             at,
             "commit_interval",

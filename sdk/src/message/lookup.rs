@@ -165,8 +165,11 @@ pub struct Receipt {
     pub entry: u64,
     /// When it was written.
     pub at: Timestamp,
-    /// The entry's hash, 64 hexadecimal digits.
+    /// Hash of the entry's leaf in the log's tree, 64 hexadecimal digits (RFC 6962 section 2.1).
     pub hash: String,
+    /// A signed note over a tree that holds the entry (C2SP `tlog-checkpoint`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
 }
 
 /// The answer to a lookup.

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::chain::Members;
+use super::super::draft::Draft;
 use super::{AuditError, Health, Options, Receipt};
 
-/// An entry on its way to the disk.
+/// An entry on its way to the store.
 pub(super) struct Job {
-    pub(super) members: Members,
+    pub(super) draft: Draft,
     /// Nobody waits for a detached entry.
     pub(super) reply: Option<Reply>,
 }
@@ -172,7 +172,7 @@ impl Queue {
         let mut room = bytes;
         let fitting = state.jobs.iter().take_while(|job| {
             let fits = room > 0;
-            room = room.saturating_sub(job.members.len());
+            room = room.saturating_sub(job.draft.len());
             fits
         });
         // One entry is always taken, however small the room.

@@ -1,0 +1,93 @@
+//! Proof: an entry's number in, what shows to anyone that it is in the log out.
+//!
+//! The text is that of C2SP's `tlog-proof`: the entry's place, the hashes from its leaf up to the root,
+//! and the signed checkpoint that names the root.
+
+use std::fmt::Write;
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+use tlog_tiles::tlog::{check_record, prove_record, record_hash};
+
+use super::store::{Flaw, Hashes, ReadError, Reader};
+
+/// The first line of a proof.
+const VERSION: &str = "c2sp.org/tlog-proof@v1";
+
+/// An entry, and what shows that it is in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// Its number, counted from 1.
+    pub entry: u64,
+    /// The text that was hashed.
+    pub leaf: String,
+    /// A C2SP `tlog-proof`.
+    pub proof: String,
+}
+
+/// The evidence of an entry under the newest checkpoint. It blocks.
+///
+/// # Errors
+/// [`ReadError`]; a proof that wouldn't convince is [`ReadError::Broken`].
+pub fn evidence(reader: &dyn Reader, entry: u64) -> Result<Evidence, ReadError> {
+    let place = entry.checked_sub(1).ok_or(ReadError::Unknown)?;
+    let checkpoint = reader.checkpoint()?;
+    if place >= checkpoint.size {
+        return Err(ReadError::Unknown);
+    }
+    let mut found = None;
+    reader.leaves(place..place + 1, &mut |_, leaf| {
+        found = Some(leaf.to_vec());
+        ControlFlow::Break(())
+    })?;
+    let leaf = found.ok_or(ReadError::Unknown)?;
+    let hashes = Hashes::of(reader);
+    let path = match prove_record(checkpoint.size, place, &hashes) {
+        Ok(path) => path,
+        Err(error) => return Err(hashes.cause(&error)),
+    };
+    let broken = |what| ReadError::Broken {
+        entry,
+        place: "the tree".to_owned(),
+        what,
+    };
+    let hash = record_hash(&leaf);
+    check_record(&path, checkpoint.size, checkpoint.root, place, hash)
+        .map_err(|_| broken(Flaw::Hash))?;
+    let mut proof = format!("{VERSION}\nindex {place}\n");
+    for hash in path {
+        // Writing to a text can't fail.
+        let _ = writeln!(proof, "{hash}");
+    }
+    proof.push('\n');
+    proof.push_str(&checkpoint.note);
+    let leaf = String::from_utf8(leaf).map_err(|_| broken(Flaw::Malformed))?;
+    Ok(Evidence { entry, leaf, proof })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::store::suite::{append, keys, signer};
+    use crate::audit::store::{Memory, Store};
+
+    #[test]
+    fn it_has_the_place_the_path_and_the_checkpoint() {
+        let mut store = Memory::new(signer());
+        append(&mut store, 1..=3);
+        append(&mut store, 4..=5);
+        let reader = store.reader();
+        let found = evidence(&*reader, 3).unwrap();
+        assert!(found.leaf.contains(r#""case_id":"c-3""#), "{}", found.leaf);
+        let (path, note) = found.proof.split_once("\n\n").unwrap();
+        let lines: Vec<&str> = path.lines().collect();
+        assert_eq!(lines[..2], [VERSION, "index 2"]);
+        // Five leaves: a neighbour, the pair before, and what comes after the first four.
+        assert_eq!(lines.len(), 2 + 3);
+        assert_eq!(keys().open(note.as_bytes()).unwrap().size(), 5);
+        for none in [0, 6] {
+            let refused = evidence(&*reader, none);
+            assert!(matches!(refused, Err(ReadError::Unknown)));
+        }
+    }
+}
