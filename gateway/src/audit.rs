@@ -83,6 +83,7 @@ impl Audit {
                 entry: receipt.entry,
                 at: receipt.at,
                 hash: hex(&receipt.hash),
+                checkpoint: None,
             })
         }
     }
