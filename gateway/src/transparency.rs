@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use loket_sdk::ids::MemberId;
+use loket_sdk::transparency::Evidence;
 use serde::Deserialize;
 use tlog_tiles::tlog::stored_hash_index;
 
 use crate::audit::Audit;
-use crate::audit::proof::{self, Evidence};
+use crate::audit::proof;
 use crate::audit::store::{ReadError, Reader};
 use crate::refusal::Refusal;
 use crate::request::TileName;
@@ -25,7 +26,7 @@ pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evi
         #[serde(borrow)]
         member: Option<std::borrow::Cow<'a, str>>,
     }
-    let leaf: Option<Leaf<'_>> = serde_json::from_str(&evidence.leaf).ok();
+    let leaf: Option<Leaf<'_>> = serde_json::from_str(evidence.leaf.expose()).ok();
     let owner = leaf.and_then(|leaf| leaf.member);
     if owner.as_deref() != Some(member.as_str()) {
         return Err(Refusal::NotFound);
