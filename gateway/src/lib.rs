@@ -61,6 +61,8 @@ pub mod stream;
 
 pub mod pipeline;
 
+pub mod witness;
+
 pub mod listener;
 
 pub mod supervisor;

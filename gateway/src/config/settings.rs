@@ -281,6 +281,15 @@ fn audit(
             Duration::ZERO..=Duration::from_millis(100),
             out,
         ),
+        witnesses: signing::witnesses(at, &raw.witnesses, out),
+        witness_interval: duration(
+            at,
+            "witness_interval",
+            raw.witness_interval.as_deref(),
+            Duration::from_secs(60),
+            Duration::from_secs(1)..=Duration::from_secs(24 * 3600),
+            out,
+        ),
     })
 }
 

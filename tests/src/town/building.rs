@@ -280,6 +280,8 @@ impl TownBuilder {
                 verifier_keys: Vec::new(),
                 subject_key: Sensitive::new(AUDIT_KEY.to_vec()),
                 commit_interval: Duration::from_millis(1),
+                witnesses: Vec::new(),
+                witness_interval: Duration::from_secs(60),
             },
             telemetry: telemetry::Settings {
                 service_instance_id: "town".to_owned(),
