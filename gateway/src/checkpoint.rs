@@ -118,7 +118,10 @@ impl std::fmt::Debug for Keys {
 
 impl Verifiers for Keys {
     fn verifier(&self, name: &str, id: u32) -> Result<&dyn Verifier, VerificationError> {
-        let found = self.keys.iter().find(|key| key.name() == name && key.key_id() == id);
+        let found = self
+            .keys
+            .iter()
+            .find(|key| key.name() == name && key.key_id() == id);
         found.map(|key| key as &dyn Verifier).ok_or_else(|| {
             let name = name.to_owned();
             VerificationError::UnknownKey { name, id }
@@ -216,7 +219,10 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
         let note = signer.sign(7, root);
         assert_eq!(note.lines().count(), 6, "{note}");
         for keys in [vec![&first], vec![&second], vec![&first, &second]] {
-            let said = Keys::new(ORIGIN, keys).unwrap().open(note.as_bytes()).unwrap();
+            let said = Keys::new(ORIGIN, keys)
+                .unwrap()
+                .open(note.as_bytes())
+                .unwrap();
             assert_eq!((said.size(), *said.hash()), (7, root));
         }
         let keys = Keys::new(ORIGIN, [&first]).unwrap();

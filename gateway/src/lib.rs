@@ -53,6 +53,8 @@ pub mod catalogue;
 
 pub mod openapi;
 
+pub mod transparency;
+
 pub mod reply;
 
 pub mod stream;

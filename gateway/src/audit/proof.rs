@@ -6,24 +6,13 @@
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
-use serde::Serialize;
+use loket_sdk::transparency::Evidence;
 use tlog_tiles::tlog::{check_record, prove_record, record_hash};
 
 use super::store::{Flaw, Hashes, ReadError, Reader};
 
 /// The first line of a proof.
 const VERSION: &str = "c2sp.org/tlog-proof@v1";
-
-/// An entry, and what shows that it is in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Evidence {
-    /// Its number, counted from 1.
-    pub entry: u64,
-    /// The text that was hashed.
-    pub leaf: String,
-    /// A C2SP `tlog-proof`.
-    pub proof: String,
-}
 
 /// The evidence of an entry under the newest checkpoint. It blocks.
 ///
@@ -62,7 +51,11 @@ pub fn evidence(reader: &dyn Reader, entry: u64) -> Result<Evidence, ReadError> 
     proof.push('\n');
     proof.push_str(&checkpoint.note);
     let leaf = String::from_utf8(leaf).map_err(|_| broken(Flaw::Malformed))?;
-    Ok(Evidence { entry, leaf, proof })
+    Ok(Evidence {
+        entry,
+        leaf: leaf.into(),
+        proof,
+    })
 }
 
 #[cfg(test)]
@@ -78,7 +71,7 @@ mod tests {
         append(&mut store, 4..=5);
         let reader = store.reader();
         let found = evidence(&*reader, 3).unwrap();
-        assert!(found.leaf.contains(r#""case_id":"c-3""#), "{}", found.leaf);
+        assert!(found.leaf.expose().contains(r#""case_id":"c-3""#));
         let (path, note) = found.proof.split_once("\n\n").unwrap();
         let lines: Vec<&str> = path.lines().collect();
         assert_eq!(lines[..2], [VERSION, "index 2"]);

@@ -310,7 +310,8 @@ impl Batch {
             let start = text.len();
             let at = draft.write(now(), head.at, &mut text);
             let hash = record_hash(&text[start..]);
-            head.tree.push(hash, |level, hash| completed.push((level, hash)));
+            head.tree
+                .push(hash, |level, hash| completed.push((level, hash)));
             head.at = Some(at);
             ends.push(text.len());
             placed.push(Placed { at, hash });
