@@ -175,6 +175,12 @@ impl Keys {
         })
     }
 
+    /// The name of the log.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// What a signed checkpoint says.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! hash and sign alike, by [`Batch`], and pass the same [`suite`]. Their calls block: a store belongs to
 //! the log's own thread, a reader to whoever may wait.
 
-mod files;
+pub mod files;
 mod memory;
 #[cfg(test)]
 pub(crate) mod suite;
@@ -194,6 +194,9 @@ pub enum Flaw {
         /// How many that checkpoint holds.
         size: u64,
     },
+    /// A tile of the tree isn't there.
+    #[error("the hashes of the tree from here on are missing")]
+    NoHash,
     /// A hash of the tree isn't that of the hashes below it.
     #[error("a hash of the tree above it was altered")]
     Hash,
@@ -221,6 +224,15 @@ pub enum OpenError {
         /// What is wrong with it.
         #[source]
         what: Flaw,
+    },
+    /// The directory has a log of an earlier kind, a chain of lines.
+    #[error(
+        "{} has an audit log of an earlier version, a chain of lines: \
+         keep it elsewhere, and begin anew in an empty directory", .dir.display()
+    )]
+    Chain {
+        /// The log's directory.
+        dir: PathBuf,
     },
     /// The file system refused.
     #[error("can't open the audit log at {}", .path.display())]
