@@ -203,6 +203,7 @@ fn parts(url: impl Fn(&str) -> String) -> Parts {
                 per_second: many,
                 burst: many,
             },
+            keys: Vec::new(),
             systems: vec![System {
                 id: system("counter"),
                 pins: Vec::new(),
@@ -254,6 +255,9 @@ fn grant(name: &str, agency: &str) -> Grant {
         valid_to: date(2026, 12, 31),
         state: GrantState::Active,
         stale_ok: false,
+        dpia_ref: None,
+        signature: None,
+        narrowed: None,
     }
 }
 

@@ -6,6 +6,7 @@ use loket_sdk::ids::{AgencyId, MemberId, SystemId};
 use loket_sdk::message::RecordRef;
 use loket_sdk::schema;
 
+use super::keys::named_twice;
 use super::{GrantIndex, Inconsistency, MemberIndex, Parts, Place, SourceIndex};
 
 pub(super) type ByName = HashMap<MemberId, HashMap<SystemId, (MemberIndex, usize)>>;
@@ -44,6 +45,14 @@ pub(super) fn index_members(parts: &Parts, wrong: &mut Vec<Inconsistency>) -> (B
                 }
             }
         }
+    }
+    for (m, id) in named_twice(parts) {
+        wrong.push(Inconsistency {
+            place: Place::Member(m),
+            key: "keys",
+            message: format!("key {}/{id} is named twice", parts.members[m].id),
+            remedy: "give each key of a member its own id".into(),
+        });
     }
     (by_name, by_pin)
 }

@@ -321,6 +321,7 @@ fn member(id: &str, system: &str, rate: Rate, pins: Vec<[u8; 32]>, mall: Option<
         id: MemberId::parse(id).expect("a member"),
         name: id.to_owned(),
         rate,
+        keys: Vec::new(),
         systems: vec![System {
             id: SystemId::parse(system).expect("a system"),
             pins,
