@@ -52,6 +52,7 @@ pub mod client;
 pub mod identity;
 pub mod ids;
 pub mod json;
+pub mod jws;
 pub mod manual;
 pub mod message;
 pub mod names;
