@@ -5,6 +5,7 @@
 
 mod backend;
 mod index;
+mod keys;
 mod pattern;
 mod services;
 
@@ -17,6 +18,7 @@ use loket_sdk::ids::{AgencyId, MallId, MemberId, SystemId};
 use loket_sdk::message::{Purpose, RecordRef, SourceName};
 
 pub use backend::{Backend, Breaking, Ejection, HealthCheck, Protocol};
+pub use keys::{KeyUse, MemberKey, key_named};
 pub use pattern::{InvalidPattern, PathPattern};
 use services::Services;
 pub use services::{CALL_METHODS, Service, ServiceGrant, ServiceGrantIndex, ServiceIndex};
@@ -43,6 +45,8 @@ pub struct Member {
     pub rate: Rate,
     /// The systems that it runs. Only these are enrolled.
     pub systems: Vec<System>,
+    /// What it signs documents with.
+    pub keys: Vec<MemberKey>,
 }
 
 /// A system of a member: what a certificate names.
@@ -69,6 +73,8 @@ pub struct Source {
     pub backend: Backend,
     /// Largest answer that is read, in bytes.
     pub max_answer: usize,
+    /// Whether an answer that it didn't sign is refused.
+    pub requires_signature: bool,
 }
 
 impl Source {

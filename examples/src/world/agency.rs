@@ -69,6 +69,7 @@ impl Agency {
                 ..Backend::default()
             },
             max_answer: 1 << 20,
+            requires_signature: false,
         })
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn all() -> anyhow::Result<Vec<Member>> {
                 id: MemberId::parse(id)?,
                 name: (*name).to_owned(),
                 rate,
+                keys: Vec::new(),
                 systems: vec![System {
                     id: SystemId::parse(COUNTER)?,
                     pins: Vec::new(),

@@ -119,6 +119,7 @@ fn member(section: &Section<file::Member>, out: &mut Report) -> Option<Member> {
             burst: burst?,
         },
         systems: systems.into_iter().collect::<Option<_>>()?,
+        keys: Vec::new(),
     })
 }
 
@@ -200,6 +201,7 @@ fn source(section: &Section<file::Source>, out: &mut Report) -> Option<Source> {
         records: records.into_iter().collect::<Option<_>>()?,
         backend: backend?,
         max_answer: kib << 10,
+        requires_signature: raw.source_requires_signature.unwrap_or(false),
     })
 }
 
