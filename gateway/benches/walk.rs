@@ -271,6 +271,9 @@ fn grant(name: &str, agency: &str) -> Grant {
         valid_to: date(2026, 12, 31),
         state: GrantState::Active,
         stale_ok: false,
+        dpia_ref: None,
+        signature: None,
+        narrowed: None,
     }
 }
 

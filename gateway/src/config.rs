@@ -11,10 +11,12 @@ pub(crate) mod explain;
 pub mod file;
 pub mod files;
 pub mod finding;
+mod grants;
 pub(crate) mod listener;
 pub(crate) mod material;
 mod services;
 pub(crate) mod settings;
+mod unsigned;
 pub(crate) mod value;
 pub(crate) mod warnings;
 

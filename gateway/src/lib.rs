@@ -7,6 +7,8 @@ pub mod refusal;
 
 pub mod directory;
 
+pub mod grants;
+
 pub mod telemetry;
 
 pub mod config;

@@ -1,6 +1,7 @@
 //! Service: a configuration in, a gateway that serves until it is told to stop out.
 
 mod asked;
+mod seen;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::admin::{self, AdminState, Readiness};
 use crate::audit::log::{Log, OpenError, Options};
 use crate::audit::{ActEntry, Asker, Audit};
 use crate::config::{Config, Drain};
+use crate::grants::{PutBack, Versions};
 use crate::identity::Trust;
 use crate::listener::Listener;
 use crate::pipeline::Gateway;
@@ -26,6 +28,8 @@ use crate::telemetry::Telemetry;
 use crate::workers::Workers;
 use asked::Asked;
 
+/// How many changed grants are handed to the log at once, which has a bounded queue.
+const CHANGES_AT_ONCE: usize = 256;
 /// How long requests that were cut may take to be recorded.
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
 /// How long the threads may take to drop what is left.
@@ -40,6 +44,9 @@ pub enum StartError {
     /// The audit log can't be opened; without it nothing may be answered.
     #[error("the audit log can't be opened")]
     Audit(#[from] OpenError),
+    /// A grant is older than one that was in force.
+    #[error(transparent)]
+    PutBack(#[from] PutBack),
     /// TLS towards counters or agencies can't be set up.
     #[error("TLS can't be set up")]
     Tls(#[from] loket_sdk::tls::TlsError),
@@ -87,7 +94,6 @@ impl Service {
         let server_tls = Arc::new(ArcSwap::from_pointee(config.server_tls.server()?));
         let client_tls = Arc::new(config.client_tls.client()?);
         let trust = Trust::new(config.server_tls.client_verifier()?, 0);
-        let in_force = InForce::new(&config, client_tls.clone());
         reload::note_certificates(&telemetry, &config.server_tls, &config.client_tls);
         let now = Timestamp::now();
         let mut asked = Asked::today(&config.directory, &config.time_zone, now);
@@ -97,8 +103,12 @@ impl Service {
             replay_from: Some(asked.since),
             ..Options::default()
         };
+        let mut versions = Versions::default();
         let (log, opened) = Log::open_with(&config.audit.directory, options, &mut |line| {
-            asked.count(line)
+            asked.count(line);
+            if let Some(change) = seen::change(line) {
+                versions.replay(change);
+            }
         })?;
         if opened.torn_bytes > 0 {
             let bytes = opened.torn_bytes;
@@ -107,6 +117,8 @@ impl Service {
                 "an unfinished audit entry was cut off"
             );
         }
+        let (versions, changed) = versions.followed_by(&config.directory)?;
+        let in_force = InForce::new(&config, client_tls.clone(), versions);
         let snapshot = Snapshot {
             trust,
             ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)
@@ -122,6 +134,10 @@ impl Service {
         let listener = Listener::from_std(public, config.listener, tls, gateway.clone())
             .map_err(bound(address))?;
         let admin = TcpListener::from_std(admin).map_err(bound(admin_address))?;
+        let changed: Vec<_> = changed.into_iter().map(ActEntry::grant_changed).collect();
+        for some in changed.chunks(CHANGES_AT_ONCE) {
+            reload::record_all(&gateway, some).await;
+        }
         let status = match listener.local_addr() {
             Ok(address) => format!("serving on {address}"),
             Err(_) => "serving".to_owned(),

@@ -139,6 +139,8 @@ envelopes! {
     catalogue "catalogue";
     /// A problem document.
     problem "problem";
+    /// A grant, as the agency signs it.
+    grant "grant";
 }
 
 impl RecordSchema {

@@ -29,6 +29,8 @@ pub enum Kind {
     Reload,
     /// The gateway began to stop.
     Drain,
+    /// Another version of a grant is in force, or none.
+    GrantChanged,
 }
 
 impl Kind {
@@ -45,6 +47,7 @@ impl Kind {
             Self::Abandoned => "abandoned",
             Self::Reload => "reload",
             Self::Drain => "drain",
+            Self::GrantChanged => "grant_changed",
         }
     }
 }

@@ -58,6 +58,6 @@ pub enum Error {
     #[error("the machine has no randomness for salts")]
     Random,
     /// Not a name for a key.
-    #[error("the key's id must be 1 to 60 characters of a-z, 0-9, - and .")]
+    #[error("the key's id must be 1 to 40 letters, digits, dots, dashes and underscores")]
     KeyId,
 }

@@ -35,8 +35,8 @@ impl Signer {
         id: &str,
         key: SigningKey,
     ) -> Result<Self, Error> {
-        let is_name = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
-        if !(1..=60).contains(&id.len()) || !id.bytes().all(is_name) {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        if !(1..=40).contains(&id.len()) || !id.bytes().all(is_name) {
             return Err(Error::KeyId);
         }
         Ok(Self {

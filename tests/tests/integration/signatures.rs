@@ -39,7 +39,10 @@ fn jws(result: &SourceResult) -> &str {
 async fn a_counter_proves_what_each_agency_said() {
     let town = Town::builder().signed().start().await;
     let ask = Ask::new("business_licence")
-        .fields("taxpayer/1", &["npwp", "registered_name", "registration_status"])
+        .fields(
+            "taxpayer/1",
+            &["npwp", "registered_name", "registration_status"],
+        )
         .claims(
             PERSON,
             &[

@@ -159,23 +159,23 @@ fn a_signature_of_another_answer_isnt_reused() {
 
 #[test]
 fn what_was_changed_on_the_way_is_found() {
-    let put = |pointer: &'static str, value: Value| {
-        move |document: &mut Value| super::put(document, pointer, value)
+    let replaced = |pointer: &'static str, value: Value| {
+        move |document: &mut Value| put(document, pointer, value)
     };
     refused(
         "full_name: the value isn't",
         |_| (),
-        put("/record/full_name", json!("X")),
+        replaced("/record/full_name", json!("X")),
     );
     refused(
         "issuing_office: the source signed",
         |_| (),
-        put("/record/issuing_office", json!("~")),
+        replaced("/record/issuing_office", json!("~")),
     );
     refused(
         "status or as_of",
         |_| (),
-        put("/as_of", json!("2026-11-24T03:01:00Z")),
+        replaced("/as_of", json!("2026-11-24T03:01:00Z")),
     );
     refused(
         "status or as_of",
@@ -185,9 +185,17 @@ fn what_was_changed_on_the_way_is_found() {
             *document = json!({"status": "not_found", "signature": signature});
         },
     );
-    refused("no salt", |_| (), put("/signature/salts/nik", json!("~")));
+    refused(
+        "no salt",
+        |_| (),
+        replaced("/signature/salts/nik", json!("~")),
+    );
     let salt = json!("AAAAAAAAAAAAAAAAAAAAAA");
-    refused("another question", |_| (), put("/signature/salt", salt));
+    refused(
+        "another question",
+        |_| (),
+        replaced("/signature/salt", salt),
+    );
 }
 
 #[test]
