@@ -74,6 +74,8 @@ pub struct Source {
     pub backend: Backend,
     /// Largest answer that is read, in bytes.
     pub max_answer: usize,
+    /// Whether an answer that it didn't sign is refused.
+    pub requires_signature: bool,
 }
 
 impl Source {

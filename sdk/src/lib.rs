@@ -62,6 +62,7 @@ pub mod records;
 pub mod rules;
 pub mod schema;
 pub mod sensitive;
+pub mod statement;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;

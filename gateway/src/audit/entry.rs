@@ -130,6 +130,9 @@ pub struct SourceEntry {
     pub reason: Reason,
     /// How long the source took.
     pub elapsed_ms: u64,
+    /// SHA-256 of the source's signature, when it signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -256,6 +256,7 @@ fn source(section: &Section<file::Source>, out: &mut Report) -> Option<Source> {
         records: records.into_iter().collect::<Option<_>>()?,
         backend: backend?,
         max_answer: kib << 10,
+        requires_signature: raw.source_requires_signature.unwrap_or(false),
     })
 }
 

@@ -248,6 +248,7 @@ with_backend! {
         system: String,
         records: Vec<Spanned<String>>,
         max_answer_kib: Option<usize>,
+        source_requires_signature: Option<bool>,
     }
     /// `[[services]]`
     Service {

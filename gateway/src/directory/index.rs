@@ -7,7 +7,7 @@ use loket_sdk::message::RecordRef;
 use loket_sdk::schema;
 
 use super::keys::named_twice;
-use super::{GrantIndex, Inconsistency, MemberIndex, Parts, Place, SourceIndex};
+use super::{GrantIndex, Inconsistency, KeyUse, MemberIndex, Parts, Place, Source, SourceIndex};
 
 pub(super) type ByName = HashMap<MemberId, HashMap<SystemId, (MemberIndex, usize)>>;
 pub(super) type ByPin = HashMap<[u8; 32], (MemberIndex, usize)>;
@@ -72,6 +72,14 @@ pub(super) fn index_sources(
                 remedy: "merge the two entries".into(),
             });
         }
+        if source.requires_signature && !signs(parts, source) {
+            wrong.push(Inconsistency {
+                place: Place::Source(s),
+                key: "source_requires_signature",
+                message: format!("{} has no key for answers", source.agency),
+                remedy: "enrol one under the member's keys, with use = \"answer\"".into(),
+            });
+        }
         for record in &source.records {
             if schema::record(record).is_none() {
                 wrong.push(unknown_record(Place::Source(s), "records", record));
@@ -92,6 +100,14 @@ pub(super) fn index_sources(
         }
     }
     by_record
+}
+
+/// Whether the agency has a key with which it may sign answers, some day.
+fn signs(parts: &Parts, source: &Source) -> bool {
+    let members = parts.members.iter();
+    members
+        .filter(|member| member.id.as_str() == source.agency.as_str())
+        .any(|member| member.keys.iter().any(|key| key.allows == KeyUse::Answer))
 }
 
 pub(super) fn index_grants(

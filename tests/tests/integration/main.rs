@@ -23,5 +23,6 @@ mod overload;
 mod privacy;
 mod problems;
 mod reload;
+mod signatures;
 mod streaming;
 mod telemetry;
