@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use loket_sdk::claims::{self, Claim};
 use loket_sdk::ids::{AgencyId, MemberId};
-use loket_sdk::message::{Purpose, Reason, RecordRef, Withheld, WithheldReason};
+use loket_sdk::message::{Purpose, Reason, RecordQuery, RecordRef, Withheld, WithheldReason};
 use loket_sdk::schema::{self, RecordSchema};
 
 use crate::directory::{Directory, Grant, GrantIndex, Mode};
@@ -101,31 +101,84 @@ impl Permit {
     }
 }
 
-/// Decides one question.
+/// Decides one question: each stage in turn, then what of it may be asked.
 ///
 /// # Errors
 /// One of `no_grant`, `not_this_purpose`, `not_these_fields`, `on_hold`.
 pub fn decide(directory: &Directory, question: &Question<'_>) -> Result<Permit, Reason> {
-    let mut granted = directory
-        .grants_of(question.consumer, question.record)
-        .filter(|(_, grant)| grant.source == *question.source && grant.is_in_force(question.today))
-        .peekable();
-    if granted.peek().is_none() {
-        return Err(Reason::NoGrant);
-    }
-    let grants: Vec<(GrantIndex, &Grant)> = granted
-        .filter(|(_, grant)| grant.purposes.contains(&question.purpose))
-        .collect();
-    if grants.is_empty() {
-        return Err(Reason::NotThisPurpose);
-    }
-    if question.held && !question.purpose.is_mandatory() {
-        return Err(Reason::OnHold);
+    examine(directory, question, &mut |_, _| ())
+}
+
+/// Decides as [`decide`] does, and tells of each stage that is passed, with the grants that still
+/// count, so that what is explained can't be another decision.
+///
+/// # Errors
+/// As [`decide`].
+pub fn examine<'d>(
+    directory: &'d Directory,
+    question: &Question<'_>,
+    passed: &mut dyn FnMut(Stage, &[Granted<'d>]),
+) -> Result<Permit, Reason> {
+    let mut grants: Vec<Granted<'d>> = own_grants(directory, question).collect();
+    for stage in Stage::ALL {
+        stage.narrow(question, &mut grants)?;
+        passed(stage, &grants);
     }
     match question.wanted {
         Wanted::All => permit_all(&grants),
         Wanted::Fields(fields) => permit_fields(&grants, fields),
         Wanted::Claims(claims) => permit_claims(&grants, claims, schema::record(question.record)),
+    }
+}
+
+/// The consumer's grants for the record by the source, in force or not.
+pub fn own_grants<'d>(
+    directory: &'d Directory,
+    question: &Question<'_>,
+) -> impl Iterator<Item = Granted<'d>> {
+    directory
+        .grants_of(question.consumer, question.record)
+        .filter(|(_, grant)| grant.source == *question.source)
+}
+
+/// A grant and where it stands.
+pub type Granted<'d> = (GrantIndex, &'d Grant);
+
+/// What leaves fewer grants to ask under, in the order in which it is looked at; each has a reason of
+/// its own for when none is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// In force today.
+    Grant,
+    /// For the purpose.
+    Purpose,
+    /// Not stopped by a hold on the subject.
+    Hold,
+}
+
+impl Stage {
+    /// In order.
+    pub const ALL: [Self; 3] = [Self::Grant, Self::Purpose, Self::Hold];
+
+    fn narrow(self, question: &Question<'_>, grants: &mut Vec<Granted<'_>>) -> Result<(), Reason> {
+        let reason = match self {
+            Self::Grant => {
+                grants.retain(|(_, grant)| grant.is_in_force(question.today));
+                Reason::NoGrant
+            }
+            Self::Purpose => {
+                grants.retain(|(_, grant)| grant.purposes.contains(&question.purpose));
+                Reason::NotThisPurpose
+            }
+            Self::Hold => {
+                grants.retain(|_| !question.held || question.purpose.is_mandatory());
+                Reason::OnHold
+            }
+        };
+        if grants.is_empty() {
+            return Err(reason);
+        }
+        Ok(())
     }
 }
 
@@ -284,6 +337,54 @@ impl Denied {
     }
 }
 
+/// What a lookup's questions have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Who asks.
+    pub consumer: &'a MemberId,
+    /// Why.
+    pub purpose: Purpose,
+    /// What.
+    pub records: &'a [RecordQuery],
+    /// Today, in the agencies' time zone.
+    pub today: Date,
+    /// Whether the subject's data is held.
+    pub held: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Of a lookup.
+    #[must_use]
+    pub fn of(routed: &'a Routed, today: Date, held: bool) -> Self {
+        Self {
+            consumer: routed.admitted().identified().member(),
+            purpose: routed.lookup().purpose,
+            records: &routed.lookup().records,
+            today,
+            held,
+        }
+    }
+
+    /// One leg's question; none when nobody answers for its record.
+    #[must_use]
+    pub fn question(&self, directory: &'a Directory, leg: &Leg) -> Option<Question<'a>> {
+        let query = &self.records[leg.query];
+        Some(Question {
+            consumer: self.consumer,
+            purpose: self.purpose,
+            record: &query.record,
+            source: &directory.sources()[leg.source?].agency,
+            wanted: match (&query.fields, &query.claims) {
+                (_, Some(claims)) => Wanted::Claims(claims),
+                (Some(fields), None) => Wanted::Fields(fields),
+                (None, None) => Wanted::All,
+            },
+            today: self.today,
+            held: self.held,
+        })
+    }
+}
+
 /// Decides every leg of a lookup.
 ///
 /// # Errors
@@ -294,32 +395,13 @@ pub fn authorise(
     today: Date,
     held: bool,
 ) -> Result<Permitted, Denied> {
-    let consumer = routed.admitted().identified().member();
+    let asked = Asked::of(&routed, today, held);
     let decisions: Vec<Result<Permit, Reason>> = routed
         .legs()
         .iter()
-        .map(|leg| {
-            let query = routed.query(leg);
-            let Some(source) = leg.source else {
-                return Err(Reason::NoGrant);
-            };
-            let wanted = match (&query.fields, &query.claims) {
-                (_, Some(claims)) => Wanted::Claims(claims),
-                (Some(fields), None) => Wanted::Fields(fields),
-                (None, None) => Wanted::All,
-            };
-            decide(
-                directory,
-                &Question {
-                    consumer,
-                    purpose: routed.lookup().purpose,
-                    record: &query.record,
-                    source: &directory.sources()[source].agency,
-                    wanted,
-                    today,
-                    held,
-                },
-            )
+        .map(|leg| match asked.question(directory, leg) {
+            Some(question) => decide(directory, &question),
+            None => Err(Reason::NoGrant),
         })
         .collect();
     // A hold is told per record: the clerk must see that it is the citizen's own.
