@@ -24,9 +24,10 @@ const RECORDS: [&str; 16] = [
     "az-taxpayer",
 ];
 
-const ENVELOPES: [&str; 9] = [
+const ENVELOPES: [&str; 10] = [
     "lookup",
     "answer",
+    "explanation",
     "problem",
     "grant",
     "catalogue",

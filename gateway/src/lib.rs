@@ -47,6 +47,8 @@ pub mod findings;
 
 pub mod answer;
 
+pub mod explain;
+
 pub mod catalogue;
 
 pub mod openapi;

@@ -33,6 +33,17 @@ fn assemble() -> Value {
             })),
         ], &[400, 403, 406, 408, 413, 415, 422, 429, 500, 503]),
     });
+    let explain = json!({
+        "operationId": "explain",
+        "summary": "Why a lookup would be carried out or refused, step by step; nobody is asked",
+        "requestBody": { "required": true, "content": content("lookup") },
+        "responses": responses(&[
+            ("200", json!({
+                "description": "The steps up to the first that fails, and who can mend it.",
+                "content": content("explanation")
+            })),
+        ], &[400, 403, 408, 413, 415, 422, 429, 500, 503]),
+    });
     let read = |id: &str, summary: &str, schema: Value, parameters: Value| {
         json!({
             "operationId": id,
@@ -73,6 +84,7 @@ fn assemble() -> Value {
         },
         "paths": {
             "/v1/lookups": { "post": lookup },
+            "/v1/explain": { "post": explain },
             "/v1/catalogue": { "get": read("catalogue", "What this caller may ask and call", reference("catalogue"), json!([])) },
             "/v1/schemas/{record}/{version}": {
                 "get": read("schema", "The JSON Schema of a record", object.clone(), json!([parameter("record"), parameter("version")]))
@@ -104,7 +116,7 @@ fn reference(name: &str) -> Value {
 /// document's root, whatever an `$id` in between says.
 fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
-    for name in ["lookup", "answer", "catalogue", "problem"] {
+    for name in ["lookup", "answer", "explanation", "catalogue", "problem"] {
         let Some(envelope) = loket_schemas::envelope(name) else {
             continue;
         };

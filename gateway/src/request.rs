@@ -24,6 +24,8 @@ pub use target::CallTarget;
 pub enum Operation {
     /// `POST /v1/lookups`.
     Lookup,
+    /// `POST /v1/explain`.
+    Explain,
     /// `GET /v1/catalogue`.
     Catalogue,
     /// `GET /v1/schemas/{record}/{version}`.
@@ -46,6 +48,7 @@ impl Operation {
         let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
         let (allowed, operation) = match path.as_slice() {
             ["v1", "lookups"] => ("POST", Self::Lookup),
+            ["v1", "explain"] => ("POST", Self::Explain),
             ["v1", "catalogue"] => ("GET", Self::Catalogue),
             ["v1", "schemas", name, version] => {
                 let record = format!("{name}/{version}")
@@ -72,6 +75,7 @@ impl Operation {
     pub fn route(operation: &Result<Self, Refusal>) -> &'static str {
         match operation {
             Ok(Self::Lookup) => "/v1/lookups",
+            Ok(Self::Explain) => "/v1/explain",
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",

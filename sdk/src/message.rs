@@ -3,11 +3,13 @@
 //! The JSON Schemas `envelope/*.json` of `loket-schemas` say the same for other languages. Members
 //! that may carry a citizen's data are [`Sensitive`](crate::sensitive::Sensitive): their `Debug` shows nothing.
 
+mod explanation;
 mod lookup;
 mod record_ref;
 mod source;
 mod words;
 
+pub use explanation::{ExplainedRecord, ExplainedStep, Explanation, Mender, Step, Verdict};
 pub use lookup::{
     Answer, Finding, LegalBasis, Lookup, Receipt, RecordQuery, SourceName, SourceResult, Subject,
     Withheld,

@@ -15,6 +15,8 @@ pub enum Kind {
     Lookup,
     /// One result of a streamed lookup, before it leaves.
     Result,
+    /// A lookup was explained instead of carried out.
+    Explain,
     /// The caller read its catalogue, a schema or the description of the API.
     Read,
     /// A routed call was answered.
@@ -38,6 +40,7 @@ impl Kind {
         match self {
             Self::Lookup => "lookup",
             Self::Result => "result",
+            Self::Explain => "explain",
             Self::Read => "read",
             Self::Call => "call",
             Self::CallOpened => "call_opened",

@@ -71,6 +71,7 @@ fn check_operation(method: Method, path: &str, expected: &str) {
 #[test]
 fn only_what_is_recognised_is_an_operation() {
     check_operation(Method::POST, "/v1/lookups", "Lookup");
+    check_operation(Method::POST, "/v1/explain", "Explain");
     check_operation(Method::GET, "/v1/catalogue", "Catalogue");
     check_operation(Method::HEAD, "/openapi.json", "OpenApi");
     check_operation(Method::GET, "/v1/schemas/person-identity/1", "Schema");

@@ -14,8 +14,8 @@ use super::{Client, event};
 use crate::claims::{Claim, Op};
 use crate::ids::CaseId;
 use crate::message::{
-    Answer, LegalBasis, LegalBasisKind, Locale, Lookup, PresentedAs, Purpose, RecordQuery,
-    RecordRef, Subject,
+    Answer, Explanation, LegalBasis, LegalBasisKind, Locale, Lookup, PresentedAs, Purpose,
+    RecordQuery, RecordRef, Subject,
 };
 use crate::sensitive::Sensitive;
 use crate::trace::TraceContext;
@@ -312,6 +312,28 @@ impl LookupBuilder {
         let lookup = self.build()?;
         let call = self.client.call(&lookup, self.trace, event::MEDIA_TYPE)?;
         call.results().await
+    }
+
+    /// Asks why the lookup would be carried out or refused, instead of carrying it out.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when something is missing; otherwise as for a lookup. That it would be
+    /// refused is in the explanation.
+    ///
+    /// ```no_run
+    /// # async fn example(lookup: loket_sdk::client::LookupBuilder) -> loket_sdk::client::Result<()> {
+    /// let explanation = lookup.explain().await?;
+    /// for record in &explanation.records {
+    ///     for step in record.steps.iter().filter(|step| !step.passed) {
+    ///         println!("{}: {}: {}", record.record, step.step, step.says);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn explain(self) -> Result<Explanation> {
+        let lookup = self.build()?;
+        self.client.explained(&lookup, self.trace).await
     }
 }
 

@@ -12,6 +12,7 @@ mod bare_agency;
 mod calls;
 mod catalogue;
 mod collector;
+mod explain;
 mod faults;
 mod identity;
 mod invariants;
