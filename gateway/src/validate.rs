@@ -86,7 +86,9 @@ pub fn lookup(body: &[u8]) -> Result<Valid, Refusal> {
     }
 }
 
-fn alias(subject: &SubjectKey) -> Option<SubjectKey> {
+/// The same citizen under another scheme, where there is one; see [`Valid::names`].
+#[must_use]
+pub fn alias(subject: &SubjectKey) -> Option<SubjectKey> {
     let scheme = match subject.scheme {
         Scheme::Npwp => Scheme::Nik,
         Scheme::Nik => Scheme::Npwp,
