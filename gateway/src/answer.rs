@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::audit::Kind;
 use crate::fanout::FanOut;
-use crate::findings;
+use crate::findings::{self, Telling};
 use crate::policy::Permitted;
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
@@ -53,6 +53,10 @@ pub async fn finish(
         .iter_mut()
         .flat_map(|result| &mut result.claims)
         .for_each(|claim| claim.name_match = None);
+    let minor = findings::shows_minor(&findings, &results, &lookup.tellings);
+    if minor {
+        trail.minor();
+    }
     let overall = overall(&results);
     let receipt = trail.close(Kind::Lookup).await?;
     let metrics = trail.telemetry().metrics();
@@ -68,7 +72,7 @@ pub async fn finish(
         answered_at: Timestamp::now(),
         overall,
         required_missing: lookup.required_missing(&results),
-        obligations: obligations(&results),
+        obligations: obligations(&results, minor),
         results,
         findings,
         receipt,
@@ -83,6 +87,7 @@ pub struct Lookup {
     asked: Vec<AcceptedRecord>,
     legs: usize,
     comparison: findings::Context,
+    tellings: Vec<Telling>,
     first: AtomicBool,
 }
 
@@ -119,6 +124,7 @@ impl Lookup {
                 today,
                 locale: lookup.locale.unwrap_or(Locale::Id),
             },
+            tellings: findings::tellings(&lookup.records, today),
             first: AtomicBool::new(true),
         }
     }
@@ -176,8 +182,9 @@ fn overall(results: &[SourceResult]) -> Overall {
     }
 }
 
-/// What goes with the data: no onward transfer, ever; shown only, where its class is specific.
-fn obligations(results: &[SourceResult]) -> Vec<Obligation> {
+/// What goes with the data: no onward transfer, ever; shown only, where its class is specific. A
+/// child's data is, and who comes with the child is checked.
+fn obligations(results: &[SourceResult], minor: bool) -> Vec<Obligation> {
     let disclosed = results
         .iter()
         .any(|result| result.outcome == Outcome::Found);
@@ -198,9 +205,13 @@ fn obligations(results: &[SourceResult]) -> Vec<Obligation> {
                     .is_some_and(|f| f.class_id.as_deref() == Some("specific"))
             })
     });
-    let mut obligations = vec![Obligation::DeleteAfterCase, Obligation::NoOnwardTransfer];
-    if specific {
-        obligations.splice(0..0, [Obligation::ShowOnly, Obligation::DoNotStore]);
+    let mut obligations = Vec::new();
+    if specific || minor {
+        obligations.extend([Obligation::ShowOnly, Obligation::DoNotStore]);
+    }
+    obligations.extend([Obligation::DeleteAfterCase, Obligation::NoOnwardTransfer]);
+    if minor {
+        obligations.push(Obligation::GuardianCheck);
     }
     obligations
 }

@@ -135,6 +135,11 @@ impl Trail {
         }
     }
 
+    /// What is disclosed shows that the subject is under 18.
+    pub fn minor(&mut self) {
+        self.entry.minor = true;
+    }
+
     /// Which routed call it is.
     pub fn call(&mut self, request_id: Uuid, call: CallEntry) {
         self.entry.request_id = Some(request_id);

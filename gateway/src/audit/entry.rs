@@ -99,6 +99,9 @@ pub struct Entry {
     /// HMAC of scheme and value; never the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_ref: Option<String>,
+    /// What was disclosed shows that the subject is under 18.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub minor: bool,
     /// What became of each question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceEntry>,
@@ -157,6 +160,7 @@ impl Entry {
             clerk: None,
             counter: None,
             subject_ref: None,
+            minor: false,
             sources: Vec::new(),
             call: None,
         }

@@ -322,6 +322,8 @@ words! {
         NoOnwardTransfer "no_onward_transfer",
         /// Tell the citizen.
         NotifySubject "notify_subject",
+        /// Check the parent or guardian who is with the child.
+        GuardianCheck "guardian_check",
     }
 }
 

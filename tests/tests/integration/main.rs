@@ -18,6 +18,7 @@ mod identity;
 mod invariants;
 mod journeys;
 mod minimisation;
+mod minors;
 mod outcomes;
 mod overload;
 mod privacy;
