@@ -115,6 +115,7 @@ fn grant(
         dpia_ref: None,
         signature: None,
         narrowed: None,
+        break_glass_ok: false,
     })
 }
 

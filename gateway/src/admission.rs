@@ -197,6 +197,15 @@ impl Admission {
         Ok(())
     }
 
+    /// Questions that a grant has left today; none when it has no quota.
+    #[must_use]
+    pub fn left(&self, grant: GrantIndex, now: Timestamp) -> Option<u64> {
+        let daily = self.quotas[grant].as_ref()?;
+        Some(daily.with(self.today(now), |quota, (_, used)| {
+            quota.saturating_sub(*used)
+        }))
+    }
+
     /// Takes back what [`Self::draw`] counted, for a question that wasn't asked after all.
     pub fn give_back(&self, grants: &[GrantIndex], now: Timestamp) {
         let today = self.today(now);

@@ -7,6 +7,7 @@
 pub mod draft;
 pub mod log;
 pub mod proof;
+pub mod seal;
 pub mod store;
 pub mod tree;
 pub mod verify;
@@ -17,7 +18,7 @@ mod entry;
 
 pub use act::{ActEntry, Asker, Fingerprint};
 pub use call::{BodySum, CallEntry, CallOutcome};
-pub use entry::{Entry, Kind, SourceEntry};
+pub use entry::{Entry, GlassEntry, Kind, SourceEntry};
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use arc_swap::ArcSwapOption;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use loket_sdk::message::{Receipt, SubjectKey};
+use loket_sdk::sensitive::Sensitive;
 
 use crate::refusal::Refusal;
 
@@ -65,10 +67,9 @@ impl Audit {
     /// Entries go to `log`; subjects are named by HMAC-SHA-256 under `key`.
     #[must_use]
     pub fn new(log: log::Log, key: &[u8]) -> Self {
-        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
         Self {
             log,
-            key: Arc::new(key),
+            key: Arc::new(subject_key(key)),
             refusals: Arc::new(Refusals {
                 room: RateLimiter::direct(Quota::per_second(REFUSALS_A_SECOND)),
                 unrecorded: AtomicU64::new(0),
@@ -154,11 +155,13 @@ impl Audit {
     /// hexadecimal. Without the key nobody can tell whether a number is in the log.
     #[must_use]
     pub fn subject_ref(&self, subject: &SubjectKey) -> String {
-        let mut context = aws_lc_rs::hmac::Context::with_key(&self.key);
-        context.update(subject.scheme.as_str().as_bytes());
-        context.update(&[0]);
-        context.update(subject.value.expose().as_bytes());
-        hex(context.sign().as_ref())
+        subject_ref(&self.key, subject)
+    }
+
+    /// Seals a justification for the entry with this trace id.
+    #[must_use]
+    pub fn seal(&self, trace_id: &str, text: &Sensitive<String>) -> Option<String> {
+        seal::seal(&self.key, trace_id, text)
     }
 
     /// Reads the log where blocking hurts nobody.
@@ -190,6 +193,22 @@ impl Audit {
     pub fn log(&self) -> &log::Log {
         &self.log
     }
+}
+
+/// As [`Audit::subject_ref`], under a key without a log.
+#[must_use]
+pub fn subject_ref(key: &aws_lc_rs::hmac::Key, subject: &SubjectKey) -> String {
+    let mut context = aws_lc_rs::hmac::Context::with_key(key);
+    context.update(subject.scheme.as_str().as_bytes());
+    context.update(&[0]);
+    context.update(subject.value.expose().as_bytes());
+    hex(context.sign().as_ref())
+}
+
+/// The key under which subjects are named.
+#[must_use]
+pub fn subject_key(bytes: &[u8]) -> aws_lc_rs::hmac::Key {
+    aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, bytes)
 }
 
 /// Lower-case hexadecimal.

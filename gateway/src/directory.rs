@@ -184,6 +184,8 @@ pub struct Grant {
     pub signature: Option<Signature>,
     /// Why the operator narrowed it, if so.
     pub narrowed: Option<String>,
+    /// Whether a lookup that breaks the glass may pass holds and purposes within it.
+    pub break_glass_ok: bool,
 }
 
 impl Grant {

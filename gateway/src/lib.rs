@@ -45,11 +45,15 @@ pub mod fanout;
 
 pub mod trail;
 
+pub mod break_glass;
+
 pub mod relay;
 
 pub mod findings;
 
 pub mod answer;
+
+pub mod explain;
 
 pub mod catalogue;
 

@@ -26,6 +26,10 @@ pub use tile::TileName;
 pub enum Operation {
     /// `POST /v1/lookups`.
     Lookup,
+    /// `POST /v1/explain`.
+    Explain,
+    /// `POST /v1/break-glass/{entry}/approvals`.
+    Approve(u64),
     /// `GET /v1/catalogue`.
     Catalogue,
     /// `GET /v1/schemas/{record}/{version}`.
@@ -54,6 +58,11 @@ impl Operation {
         let path: Vec<&str> = head.uri.path().split('/').skip(1).collect();
         let (allowed, operation) = match path.as_slice() {
             ["v1", "lookups"] => ("POST", Self::Lookup),
+            ["v1", "explain"] => ("POST", Self::Explain),
+            ["v1", "break-glass", entry, "approvals"] => {
+                let entry = entry.parse().map_err(|_| Refusal::NotFound)?;
+                ("POST", Self::Approve(entry))
+            }
             ["v1", "catalogue"] => ("GET", Self::Catalogue),
             ["v1", "schemas", name, version] => {
                 let record = format!("{name}/{version}")
@@ -89,6 +98,8 @@ impl Operation {
     pub fn route(operation: &Result<Self, Refusal>) -> &'static str {
         match operation {
             Ok(Self::Lookup) => "/v1/lookups",
+            Ok(Self::Explain) => "/v1/explain",
+            Ok(Self::Approve(_)) => "/v1/break-glass/{entry}/approvals",
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",

@@ -17,6 +17,7 @@ use crate::admin::{self, AdminState, Readiness};
 use crate::audit::log::{self, Log, Options};
 use crate::audit::store::{self, OpenError};
 use crate::audit::{ActEntry, Asker, Audit};
+use crate::break_glass::{KEPT, Waiting};
 use crate::config::{Config, Drain};
 use crate::grants::{PutBack, Versions};
 use crate::identity::Trust;
@@ -36,6 +37,8 @@ const CHANGES_AT_ONCE: usize = 256;
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
 /// How long the threads may take to drop what is left.
 const STOPPED_WITHIN: Duration = Duration::from_secs(1);
+/// How often what waits for a second person is told of.
+const REMIND_EVERY: Duration = Duration::from_secs(3600);
 /// How long the disk may take for the last entries.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -101,14 +104,17 @@ impl Service {
         reload::note_certificates(&telemetry, &config.server_tls, &config.client_tls);
         let now = Timestamp::now();
         let mut asked = Asked::today(&config.directory, &config.time_zone, now);
+        let waiting = Waiting::default();
         let options = Options {
             commit_interval: config.audit.commit_interval,
             ..Options::default()
         };
         let mut versions = Versions::default();
         let store = store::open(&config.audit)?;
-        log::replay(&*store.reader(), asked.since, &mut |leaf| {
+        let since = asked.since.min(now - KEPT);
+        log::replay(&*store.reader(), since, &mut |leaf| {
             asked.count(leaf);
+            waiting.replay(leaf);
             if let Some(change) = seen::change(leaf) {
                 versions.replay(change);
             }
@@ -125,7 +131,7 @@ impl Service {
         let audit = Audit::new(log, config.audit.subject_key.expose());
         let log_keys = config.audit.log_keys().map_err(|_| OpenError::Keys)?;
         let witnesses = Witnesses::new(&config.audit.witnesses, log_keys, client_tls.clone());
-        let gateway = Gateway::new(snapshot, audit, telemetry, config.limits);
+        let gateway = Gateway::new(snapshot, audit, telemetry, config.limits).with_waiting(waiting);
         let public = socket(sockets.public, config.listener.address).await?;
         let admin = socket(sockets.admin, config.admin).await?;
         let (address, admin_address) = (config.listener.address, config.admin);
@@ -242,6 +248,7 @@ impl Service {
         let alive = tokio::spawn(supervisor::watchdog());
         let (audit, telemetry) = (gateway.audit().clone(), gateway.telemetry().clone());
         let watching = tokio::spawn(witnesses.run(audit, telemetry, witness_interval));
+        let reminding = tokio::spawn(remind(gateway.clone()));
         let told = async {
             let asker = tokio::select! {
                 () = shutdown => Asker::Signal,
@@ -283,6 +290,7 @@ impl Service {
         gateway.telemetry().shutdown().await;
         alive.abort();
         watching.abort();
+        reminding.abort();
         tracing::info!("stopped");
     }
 }
@@ -331,8 +339,26 @@ fn readiness(gateway: &Arc<Gateway>) -> Readiness {
     }
 }
 
+/// Says at the start and every hour how many lookups that broke the glass nobody approved.
+async fn remind(gateway: Arc<Gateway>) {
+    let mut hourly = tokio::time::interval(REMIND_EVERY);
+    loop {
+        hourly.tick().await;
+        let overdue = gateway.waiting().overdue(Timestamp::now());
+        if overdue > 0 {
+            tracing::warn!(
+                loket.overdue = overdue as u64,
+                "lookups that broke the glass have had no second person for a day"
+            );
+        }
+    }
+}
+
 fn exposition(gateway: &Gateway) -> String {
     let queued = gateway.audit().log().health().queued;
-    gateway.telemetry().metrics().set_audit_queue(queued);
+    let overdue = gateway.waiting().overdue(Timestamp::now());
+    let metrics = gateway.telemetry().metrics();
+    metrics.set_audit_queue(queued);
+    metrics.set_glass_overdue(overdue);
     gateway.telemetry().prometheus_text()
 }

@@ -3,20 +3,22 @@
 //! The JSON Schemas `envelope/*.json` of `loket-schemas` say the same for other languages. Members
 //! that may carry a citizen's data are [`Sensitive`](crate::sensitive::Sensitive): their `Debug` shows nothing.
 
+mod explanation;
 mod lookup;
 mod record_ref;
 mod source;
 mod words;
 
+pub use explanation::{ExplainedRecord, ExplainedStep, Explanation, Mender, Step, Verdict};
 pub use lookup::{
-    Answer, Finding, LegalBasis, Lookup, Provenance, Receipt, RecordQuery, SourceName,
-    SourceResult, Subject, Withheld,
+    Answer, Approval, Approved, BreakGlass, BrokenGlass, Finding, LegalBasis, Lookup, Provenance,
+    Receipt, RecordQuery, SourceName, SourceResult, Subject, Withheld,
 };
 pub use record_ref::{InvalidRecordRef, RecordRef};
 pub use source::{Requester, SourceAnswer, SourceRequest, SourceSignature, SubjectKey};
 pub use words::{
-    LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, ProvenanceMethod, Purpose,
-    Reason, Severity, SourceStatus, UnknownWord, WithheldReason,
+    Ground, LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, ProvenanceMethod,
+    Purpose, Reason, Severity, SourceStatus, UnknownWord, WithheldReason,
 };
 
 /// Header with the lookup's `request_id`, gateway to agency.

@@ -266,5 +266,6 @@ pub fn grant(consumer: &str, purpose: &str, record: &str, mode: Mode, fields: &[
         dpia_ref: None,
         signature: None,
         narrowed: None,
+        break_glass_ok: false,
     }
 }

@@ -296,6 +296,8 @@ pub(crate) struct Grant {
     #[serde(default)]
     pub(crate) stale_ok: bool,
     #[serde(default)]
+    pub(crate) break_glass_ok: bool,
+    #[serde(default)]
     pub(crate) onward_transfer: bool,
     pub(crate) dpia_ref: Option<String>,
 }

@@ -64,6 +64,7 @@ pub(super) fn grant(section: &Section<file::Grant>, out: &mut Report) -> Option<
         valid_to: raw.valid_to.0,
         state: raw.state.0,
         stale_ok: raw.stale_ok,
+        break_glass_ok: raw.break_glass_ok,
         dpia_ref: raw.dpia_ref.clone(),
         signature: None,
         narrowed: None,

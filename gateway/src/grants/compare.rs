@@ -121,6 +121,13 @@ pub fn compare(old: &Document, new: &Document) -> Vec<Difference> {
         };
         say(effect, format!("the state was {before} and is {after}"));
     }
+    if old.break_glass_ok != new.break_glass_ok {
+        let sentence = match new.break_glass_ok {
+            true => "a lookup may break the glass within it",
+            false => "no lookup may break the glass within it",
+        };
+        say(effect(new.break_glass_ok), sentence.into());
+    }
     if old.stale_ok != new.stale_ok {
         let sentence = match new.stale_ok {
             true => "the last good answer may stand in when the source fails",

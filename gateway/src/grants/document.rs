@@ -82,6 +82,9 @@ pub struct Document {
     /// Whether the last good answer may stand in when the source fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale_ok: bool,
+    /// Whether a lookup that breaks the glass may pass holds and purposes within it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub break_glass_ok: bool,
     /// Always false.
     #[serde(default)]
     pub onward_transfer: bool,
@@ -135,6 +138,7 @@ impl Document {
                 valid_to: self.valid_to,
                 state: self.state,
                 stale_ok: self.stale_ok,
+                break_glass_ok: self.break_glass_ok,
                 dpia_ref: self.dpia_ref,
                 signature,
                 narrowed: None,

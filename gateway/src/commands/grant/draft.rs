@@ -113,6 +113,7 @@ fn document(args: &Args) -> anyhow::Result<Document> {
         valid_to: args.valid_to,
         state: GrantState::Draft,
         stale_ok: false,
+        break_glass_ok: false,
         onward_transfer: false,
         dpia_ref: None,
     })

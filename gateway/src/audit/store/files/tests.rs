@@ -208,7 +208,7 @@ fn what_is_past_its_term_goes_and_the_tree_still_verifies() {
     assert_eq!(view.since(at(512)).unwrap(), 512);
     assert!(view.since(at(700)).unwrap() <= 700);
     // What is left can be proved, and the log goes on, but never loses all of it.
-    crate::audit::proof::evidence(&view, 513).unwrap();
+    crate::audit::proof::evidence(&view, 513, None).unwrap();
     let mut store = open(dir.path());
     append(&mut store, 1001..=1001);
     drop(store);

@@ -12,16 +12,16 @@ use crate::config::Config;
 use crate::service::Service;
 use crate::telemetry::{LogFormat, Settings, Telemetry};
 
-struct Town {
-    files: TempDir,
+pub(in crate::commands) struct Town {
+    pub(in crate::commands) files: TempDir,
     runtime: tokio::runtime::Runtime,
-    dukcapil: FakeAgency,
+    pub(in crate::commands) dukcapil: FakeAgency,
     djp: FakeAgency,
-    url: String,
+    pub(in crate::commands) url: String,
 }
 
 impl Town {
-    fn start() -> Self {
+    pub(in crate::commands) fn start() -> Self {
         let files = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -57,6 +57,11 @@ impl Town {
             djp,
             url: format!("https://localhost:{port}"),
         }
+    }
+
+    /// Leaves what runs to end by itself.
+    pub(in crate::commands) fn leave(self) {
+        self.runtime.shutdown_background();
     }
 
     fn args(&self, more: &[&str]) -> Args {
@@ -210,5 +215,5 @@ fn a_clerk_asks_and_sees_what_each_said() {
         err.contains("fault: this side") && err.contains("trace: "),
         "{err}"
     );
-    town.runtime.shutdown_background();
+    town.leave();
 }
