@@ -16,7 +16,7 @@ mod entry;
 
 pub use act::{ActEntry, Asker, Fingerprint};
 pub use call::{BodySum, CallEntry, CallOutcome};
-pub use entry::{Entry, Kind, SourceEntry};
+pub use entry::{Entry, Kind, ReportEntry, SourceEntry};
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -17,6 +17,7 @@ mod services;
 pub(crate) mod settings;
 mod signing;
 pub(crate) mod value;
+mod visibility;
 pub(crate) mod warnings;
 
 use std::net::SocketAddr;

@@ -234,8 +234,10 @@ async fn look_up(
             .names()
             .any(|name| directory.is_held(&trail.subject_ref(name)));
     trail.lookup(&valid);
-    let routed = route::route(admitted, valid, directory);
     let today = snapshot.admission.today(now);
+    let (purpose, basis) = (valid.lookup().purpose, valid.lookup().legal_basis.kind);
+    trail.visibility(directory.visibility(purpose, basis, today));
+    let routed = route::route(admitted, valid, directory);
     let purpose = routed.lookup().purpose.as_str();
     let permitted = policy::authorise(routed, directory, today, held);
     telemetry

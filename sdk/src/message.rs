@@ -3,11 +3,16 @@
 //! The JSON Schemas `envelope/*.json` of `loket-schemas` say the same for other languages. Members
 //! that may carry a citizen's data are [`Sensitive`](crate::sensitive::Sensitive): their `Debug` shows nothing.
 
+mod access;
 mod lookup;
 mod record_ref;
 mod source;
 mod words;
 
+pub use access::{
+    AccessEntry, AccessKind, AccessPurpose, AccessReport, AccessRequest, AccessVisibility,
+    AccessedField, AccessedRecord, HeldBack, Organisation,
+};
 pub use lookup::{
     Answer, Finding, LegalBasis, Lookup, Receipt, RecordQuery, SourceName, SourceResult, Subject,
     Withheld,

@@ -1,8 +1,10 @@
 //! Members, sources and grants: the file's entries in, the directory out.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::str::FromStr;
 
 use loket_sdk::ids::{AgencyId, IdError, MallId, MemberId, SystemId};
 use loket_sdk::message::{Purpose, RecordRef};
@@ -14,6 +16,7 @@ use super::explain::nearest;
 use super::file::{self, Fields};
 use super::material::unhex;
 use super::services;
+use super::visibility;
 use super::value::number;
 use crate::directory::{Directory, Grant, Member, Parts, Place, Rate, Source, System};
 
@@ -24,6 +27,7 @@ pub(crate) struct Entries {
     pub(crate) grants: Vec<Option<Section<file::Grant>>>,
     pub(crate) services: Vec<Option<Section<file::Service>>>,
     pub(crate) service_grants: Vec<Option<Section<file::ServiceGrant>>>,
+    pub(crate) visibility: Vec<Option<Section<file::Visibility>>>,
 }
 
 impl Entries {
@@ -39,6 +43,7 @@ impl Entries {
         let (grants, grant_keys) = convert(&self.grants, grant, out);
         let (services, service_keys) = convert(&self.services, services::service, out);
         let (service_grants, call_keys) = convert(&self.service_grants, services::grant, out);
+        let (visibility, _) = convert(&self.visibility, visibility::rule, out);
         // A grant isn't blamed for a member or source that couldn't be read.
         let all_members = members.len() == self.members.len();
         let all_sources = sources.len() == self.sources.len();
@@ -47,7 +52,8 @@ impl Entries {
             && all_sources
             && all_services
             && grants.len() == self.grants.len()
-            && service_grants.len() == self.service_grants.len();
+            && service_grants.len() == self.service_grants.len()
+            && visibility.len() == self.visibility.len();
         let trust_domain = trust_domain.to_owned();
         let wrong = match Directory::new(Parts {
             trust_domain,
@@ -57,6 +63,7 @@ impl Entries {
             services,
             service_grants,
             holds,
+            visibility,
         }) {
             Ok(directory) => return all.then_some(directory),
             Err(wrong) => wrong,
@@ -164,6 +171,7 @@ fn system(raw: &file::System, path: String, out: &mut Report) -> Option<System> 
         id: id.ok()?,
         pins,
         mall,
+        roles: raw.roles.iter().map(|role| role.0).collect(),
     })
 }
 
@@ -266,22 +274,27 @@ fn purposes(raw: &[toml::Spanned<String>], at: &Keys, out: &mut Report) -> BTree
             "data is given for a purpose or not at all",
         );
     }
+    words(raw, "purposes", "isn't a purpose", Purpose::ALL, at, out)
+}
+
+/// Words of one of the SDK's closed lists.
+pub(super) fn words<W: Copy + Ord + Display + FromStr>(
+    raw: &[toml::Spanned<String>],
+    key: &str,
+    message: &str,
+    all: &[W],
+    at: &Keys,
+    out: &mut Report,
+) -> BTreeSet<W> {
     let mut known = BTreeSet::new();
-    for purpose in raw {
-        match purpose.get_ref().parse() {
-            Ok(purpose) => drop(known.insert(purpose)),
+    for word in raw {
+        match word.get_ref().parse() {
+            Ok(word) => drop(known.insert(word)),
             Err(_) => {
-                let all = Purpose::ALL
-                    .iter()
-                    .map(|purpose| purpose.as_str())
-                    .collect();
-                let remedy = nearest(purpose.get_ref(), all);
-                out.error_at(
-                    purpose.span(),
-                    &at.path("purposes"),
-                    "isn't a purpose",
-                    remedy,
-                );
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                let all = all.iter().map(String::as_str).collect();
+                let remedy = nearest(word.get_ref(), all);
+                out.error_at(word.span(), &at.path(key), message, remedy);
             }
         }
     }

@@ -68,6 +68,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
         grants: document.entries("grants", out),
         services: document.entries("services", out),
         service_grants: document.entries("service_grants", out),
+        visibility: document.entries("visibility", out),
     };
     document.finish(out);
     let directory = entries.directory(trust_domain.unwrap_or_default(), holds, out);
