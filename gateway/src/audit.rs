@@ -5,6 +5,7 @@
 //! [`Audit::record`] fails and so does the request.
 
 pub mod draft;
+pub mod index;
 pub mod log;
 pub mod proof;
 pub mod store;
@@ -37,6 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub struct Audit {
     log: log::Log,
     key: Arc<aws_lc_rs::hmac::Key>,
+    index: Option<Arc<index::Follower>>,
     refusals: Arc<Refusals>,
 }
 
@@ -64,10 +66,34 @@ impl Audit {
         Self {
             log,
             key: Arc::new(key),
+            index: None,
             refusals: Arc::new(Refusals {
                 room: RateLimiter::direct(Quota::per_second(REFUSALS_A_SECOND)),
                 unrecorded: AtomicU64::new(0),
             }),
+        }
+    }
+
+    /// Finds subjects by an index, for a store that has none itself.
+    #[must_use]
+    pub fn with_index(self, index: index::Follower) -> Self {
+        let index = Some(Arc::new(index));
+        Self { index, ..self }
+    }
+
+    /// A subject's entries before a place, newest first, at most so many. It blocks.
+    ///
+    /// # Errors
+    /// [`ReadError`](store::ReadError).
+    pub fn of_subject(
+        &self,
+        subject_ref: &str,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<store::Found>, store::ReadError> {
+        match &self.index {
+            Some(follower) => follower.index().of_subject(subject_ref, before, limit),
+            None => self.log.reader().of_subject(subject_ref, before, limit),
         }
     }
 

@@ -14,9 +14,10 @@ use tokio::sync::watch;
 
 use crate::admin::{self, AdminState, Readiness};
 use crate::audit::log::{self, Log, Options};
+use crate::audit::index::Follower;
 use crate::audit::store::{self, OpenError};
 use crate::audit::{ActEntry, Asker, Audit};
-use crate::config::{Config, Drain};
+use crate::config::{AuditStore, Config, Drain};
 use crate::identity::Trust;
 use crate::listener::Listener;
 use crate::pipeline::Gateway;
@@ -105,7 +106,20 @@ impl Service {
             ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)
         };
         asked.recount(&snapshot);
-        let audit = Audit::new(log, config.audit.subject_key.expose());
+        let index = match &config.audit.store {
+            AuditStore::Files { directory, .. } => Some(directory.join("index")),
+        };
+        let index = index.map(|directory| {
+            let follower = Follower::start(&directory, log.reader().clone());
+            follower.map_err(|source| OpenError::Io {
+                path: directory,
+                source,
+            })
+        });
+        let mut audit = Audit::new(log, config.audit.subject_key.expose());
+        if let Some(index) = index {
+            audit = audit.with_index(index?);
+        }
         let gateway = Gateway::new(snapshot, audit, telemetry, config.limits);
         let public = socket(sockets.public, config.listener.address).await?;
         let admin = socket(sockets.admin, config.admin).await?;

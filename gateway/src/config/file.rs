@@ -271,7 +271,8 @@ pub(crate) struct Grant {
     pub(crate) stale_ok: bool,
     #[serde(default)]
     pub(crate) onward_transfer: bool,
-    pub(crate) dpia_ref: Option<String>,
+    #[serde(rename = "dpia_ref")]
+    pub(crate) _dpia_ref: Option<String>,
 }
 
 /// `fields`: a list, or the word `all`.

@@ -16,7 +16,7 @@ fn directory() -> Directory {
         id: SystemId::parse("pinned").unwrap(),
         pins: vec![PIN],
         mall: None,
-        roles: std::collections::BTreeSet::new(),
+        roles: BTreeSet::new(),
     });
     Directory::new(parts).unwrap()
 }
