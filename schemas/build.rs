@@ -24,7 +24,7 @@ const RECORDS: [&str; 16] = [
     "az-taxpayer",
 ];
 
-const ENVELOPES: [&str; 9] = [
+const ENVELOPES: [&str; 11] = [
     "lookup",
     "answer",
     "problem",
@@ -34,6 +34,8 @@ const ENVELOPES: [&str; 9] = [
     "audit-entry",
     "source-request",
     "source-answer",
+    "access-report-request",
+    "access-report",
 ];
 
 fn main() -> io::Result<()> {

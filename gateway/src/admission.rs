@@ -180,6 +180,12 @@ impl Admission {
         self.zone.to_datetime(now).date()
     }
 
+    /// The agencies' time zone.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Counts one question against each of the grants, or none when one is used up.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub mod findings;
 
 pub mod answer;
 
+pub mod access;
+
 pub mod catalogue;
 
 pub mod openapi;

@@ -33,6 +33,21 @@ fn assemble() -> Value {
             })),
         ], &[400, 403, 406, 408, 413, 415, 422, 429, 500, 503]),
     });
+    let access_report = json!({
+        "operationId": "access_report",
+        "summary": "Tell a citizen who looked at the data about them",
+        "description": "For systems whose entry has the role subject_desk. Fields are named, values never are. One page holds up to 500 entries of the log; `next` leads to the one before.",
+        "requestBody": { "required": true, "content": content("access-report-request") },
+        "responses": responses(&[
+            ("200", json!({
+                "description": "Who looked, newest first; as a page to print out where text/html is accepted.",
+                "content": {
+                    "application/json": { "schema": reference("access-report") },
+                    "text/html": { "schema": { "type": "string" } }
+                }
+            })),
+        ], &[400, 403, 406, 408, 413, 415, 422, 429, 500, 503]),
+    });
     let read = |id: &str, summary: &str, schema: Value, parameters: Value| {
         json!({
             "operationId": id,
@@ -73,6 +88,7 @@ fn assemble() -> Value {
         },
         "paths": {
             "/v1/lookups": { "post": lookup },
+            "/v1/access-reports": { "post": access_report },
             "/v1/catalogue": { "get": read("catalogue", "What this caller may ask and call", reference("catalogue"), json!([])) },
             "/v1/schemas/{record}/{version}": {
                 "get": read("schema", "The JSON Schema of a record", object.clone(), json!([parameter("record"), parameter("version")]))
@@ -104,7 +120,14 @@ fn reference(name: &str) -> Value {
 /// document's root, whatever an `$id` in between says.
 fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
-    for name in ["lookup", "answer", "catalogue", "problem"] {
+    for name in [
+        "lookup",
+        "answer",
+        "catalogue",
+        "problem",
+        "access-report-request",
+        "access-report",
+    ] {
         let Some(envelope) = loket_schemas::envelope(name) else {
             continue;
         };

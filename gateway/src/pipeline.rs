@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version, header};
 use jiff::Timestamp;
-use loket_sdk::message::Answer;
+use loket_sdk::message::{AccessReport, Answer};
 use loket_sdk::schema;
 use loket_sdk::trace::{TraceContext, TraceId};
 use rustls::pki_types::UnixTime;
@@ -30,11 +30,11 @@ use crate::identity::Peer;
 use crate::refusal::{NotEnrolled, Refusal};
 use crate::relay::{self, Opened};
 use crate::reply::{self, Body};
-use crate::request::{CallTarget, Operation, Unread, Wanted, head};
+use crate::request::{CallTarget, Operation, Shape, Unread, Wanted, head};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Decision, RateScope};
 use crate::trail::Trail;
-use crate::{catalogue, identity, openapi, policy, route, stream, validate};
+use crate::{access, catalogue, identity, openapi, policy, route, stream, validate};
 
 pub use gateway::{Arrival, Gateway};
 
@@ -145,6 +145,8 @@ enum Walked {
     Answer(Box<Answer>),
     /// A lookup, answered part by part.
     Stream(Box<Lookup>, FanOut),
+    /// A report for a citizen, and as a page if so wanted; recorded.
+    Report(Box<AccessReport>, Option<String>),
     /// A document about the service.
     Document(Value),
     /// A document that changes only with the program.
@@ -171,6 +173,11 @@ async fn walk(
             let wanted = Wanted::of(&head.headers)?;
             let bytes = body.read(&head.headers).await?;
             look_up(gateway, snapshot, trail, admitted, &bytes, wanted, now).await
+        }
+        Operation::AccessReport => {
+            let shape = Shape::of(&head.headers)?;
+            let bytes = body.read(&head.headers).await?;
+            report(gateway, &snapshot, trail, &admitted, &bytes, shape).await
         }
         Operation::Catalogue => {
             let today = snapshot.admission.today(now);
@@ -267,6 +274,26 @@ async fn look_up(
     }
 }
 
+/// A report's rooms, in order.
+async fn report(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+    admitted: &Admitted,
+    bytes: &[u8],
+    shape: Shape,
+) -> Result<Walked, Refusal> {
+    let asked = access::request(admitted, bytes)?;
+    // What can't be recorded isn't told either.
+    gateway.audit.ready()?;
+    let report = access::report(asked, snapshot, trail).await?;
+    let page = match shape {
+        Shape::Document => None,
+        Shape::Page => Some(access::page(&report, snapshot.admission.zone())),
+    };
+    Ok(Walked::Report(Box::new(report), page))
+}
+
 fn decision<T, E>(outcome: &Result<T, E>) -> Decision {
     if outcome.is_ok() {
         Decision::Allowed
@@ -327,6 +354,10 @@ async fn conclude(
         Ok(Walked::Answer(answer)) => {
             trail.responded(200, Some(answer.overall.as_str()));
             return reply::answer(&answer);
+        }
+        Ok(Walked::Report(report, page)) => {
+            trail.responded(200, None);
+            return reply::report(&report, page);
         }
         Ok(Walked::Document(document)) => trail
             .close(Kind::Read)

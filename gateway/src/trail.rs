@@ -86,6 +86,12 @@ impl Trail {
         &self.telemetry
     }
 
+    /// Where it will be recorded.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// The subject's name in the log.
     #[must_use]
     pub fn subject_ref(&self, subject: &SubjectKey) -> String {

@@ -139,6 +139,10 @@ envelopes! {
     catalogue "catalogue";
     /// A problem document.
     problem "problem";
+    /// `POST /v1/access-reports`, the request.
+    access_request "access-report-request";
+    /// `POST /v1/access-reports`, the answer.
+    access_report "access-report";
 }
 
 impl RecordSchema {
@@ -385,6 +389,8 @@ mod tests {
             source_request(),
             source_answer(),
             problem(),
+            access_request(),
+            access_report(),
         ] {
             assert!(envelope.check(&Value::Null).is_err());
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{LegalBasis, Locale, Outcome, Purpose, Reason, Receipt, RecordRef, Subject};
-use crate::ids::{CaseId, MemberId};
+use crate::ids::CaseId;
 
 /// `POST /v1/access-reports`: the citizen asks who looked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,8 +91,8 @@ pub struct AccessEntry {
 /// An organisation, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Organisation {
-    /// Its id.
-    pub id: MemberId,
+    /// Its id: of a member, or an agency.
+    pub id: String,
     /// Its name; the id where the gateway has none.
     pub name: String,
 }
@@ -169,12 +169,12 @@ pub enum AccessVisibility {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HeldBack {
     /// Entries whose day hasn't come.
-    pub deferred: u64,
+    pub deferred: usize,
     /// The first day on which one of them is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earliest: Option<Date>,
     /// Entries that are withheld.
-    pub withheld: u64,
+    pub withheld: usize,
     /// On which grounds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grounds: Vec<String>,
