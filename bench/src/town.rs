@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use loket_gateway::audit::verify;
-use loket_sdk::testing::Ca;
+use loket_sdk::testing::{Ca, signing_key};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -63,12 +63,17 @@ impl Files {
         let former = ca.system(CONSUMER, "former-app");
         former.write_to(&self.0);
         fs::write(self.path("crl.pem"), ca.crl(&[&former]))?;
-        fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(self.path("subject.key"))?
-            .write_all("5e".repeat(32).as_bytes())?;
+        for (name, text) in [
+            ("subject.key", "5e".repeat(32)),
+            ("audit.key", signing_key()),
+        ] {
+            fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(self.path(name))?
+                .write_all(text.as_bytes())?;
+        }
         Ok(())
     }
 
@@ -120,7 +125,7 @@ impl Files {
         let Setting { name, listen, .. } = setting;
         let mut text = format!(
             "[listener]\naddress = \"{listen}\"\nmax_connections = 16384\nmax_connections_per_member = 16384\nmax_connections_per_address = 16384\nmax_handshakes_per_address = 256\nheader_timeout = \"60s\"\n\n[audit]\n\
-             directory = \"{name}.audit\"\nsubject_key_file = \"subject.key\"\n{CONFIGURATION}"
+             directory = \"{name}.audit\"\nsubject_key_file = \"subject.key\"\nsigning_key_files = [\"audit.key\"]\n{CONFIGURATION}"
         );
         for (agency, address) in AGENCIES.iter().zip(setting.sources) {
             text.push_str(&source(agency, *address));

@@ -5,6 +5,7 @@
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use http::Uri;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use signed_note::{
@@ -16,6 +17,15 @@ use tlog_tiles::tlog::Hash;
 
 /// The algorithm of signed notes that is Ed25519.
 const ED25519: u8 = 1;
+
+/// Someone who watches a log, and cosigns the checkpoints of one that only grows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Its public key, `name+id+key`.
+    pub key: String,
+    /// Where it takes checkpoints: `/add-checkpoint` is put behind.
+    pub url: Uri,
+}
 
 /// What signs a log's checkpoints.
 #[derive(Debug)]
@@ -118,7 +128,10 @@ impl std::fmt::Debug for Keys {
 
 impl Verifiers for Keys {
     fn verifier(&self, name: &str, id: u32) -> Result<&dyn Verifier, VerificationError> {
-        let found = self.keys.iter().find(|key| key.name() == name && key.key_id() == id);
+        let found = self
+            .keys
+            .iter()
+            .find(|key| key.name() == name && key.key_id() == id);
         found.map(|key| key as &dyn Verifier).ok_or_else(|| {
             let name = name.to_owned();
             VerificationError::UnknownKey { name, id }
@@ -160,6 +173,12 @@ impl Keys {
             origin: origin.to_owned(),
             keys: keys.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The name of the log.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// What a signed checkpoint says.
@@ -210,7 +229,10 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
         let note = signer.sign(7, root);
         assert_eq!(note.lines().count(), 6, "{note}");
         for keys in [vec![&first], vec![&second], vec![&first, &second]] {
-            let said = Keys::new(ORIGIN, keys).unwrap().open(note.as_bytes()).unwrap();
+            let said = Keys::new(ORIGIN, keys)
+                .unwrap()
+                .open(note.as_bytes())
+                .unwrap();
             assert_eq!((said.size(), *said.hash()), (7, root));
         }
         let keys = Keys::new(ORIGIN, [&first]).unwrap();

@@ -55,11 +55,15 @@ pub mod catalogue;
 
 pub mod openapi;
 
+pub mod transparency;
+
 pub mod reply;
 
 pub mod stream;
 
 pub mod pipeline;
+
+pub mod witness;
 
 pub mod listener;
 

@@ -61,6 +61,19 @@ fn assemble() -> Value {
             ], &[403, 404, 429, 500, 503]),
         })
     };
+    let file = |id: &str, summary: &str, media_type: &str, parameters: Value| {
+        json!({
+            "operationId": id,
+            "summary": summary,
+            "parameters": parameters,
+            "responses": responses(&[
+                ("200", json!({
+                    "description": summary,
+                    "content": { media_type: {} }
+                })),
+            ], &[403, 404, 429, 500, 503]),
+        })
+    };
     let call = |method: &str| {
         json!({
             "operationId": format!("{method}_service"),
@@ -94,6 +107,13 @@ fn assemble() -> Value {
                 "get": read("schema", "The JSON Schema of a record", object.clone(), json!([parameter("record"), parameter("version")]))
             },
             "/v1/services/{agency}/{service}/{path}": calls,
+            "/v1/receipts/{entry}": {
+                "get": read("receipt", "Evidence that an exchange of this caller is in the audit log", reference("receipt"), json!([parameter("entry")]))
+            },
+            "/v1/log/checkpoint": { "get": file("checkpoint", "The newest checkpoint of the audit log, a signed note (C2SP tlog-checkpoint)", "text/plain", json!([])) },
+            "/v1/log/tile/{level}/{tile}": {
+                "get": file("tile", "Hashes of the audit log's tree (C2SP tlog-tiles); the tile's number may have several segments", "application/octet-stream", json!([parameter("level"), parameter("tile")]))
+            },
             "/openapi.json": { "get": read("openapi", "This document", object, json!([])) }
         },
         "components": {
@@ -124,6 +144,7 @@ fn schemas() -> Map<String, Value> {
         "lookup",
         "answer",
         "catalogue",
+        "receipt",
         "problem",
         "access-report-request",
         "access-report",

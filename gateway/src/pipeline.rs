@@ -34,7 +34,9 @@ use crate::request::{CallTarget, Operation, Shape, Unread, Wanted, head};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Decision, RateScope};
 use crate::trail::Trail;
-use crate::{access, catalogue, identity, openapi, policy, route, stream, validate};
+use crate::{
+    access, catalogue, identity, openapi, policy, route, stream, transparency, validate,
+};
 
 pub use gateway::{Arrival, Gateway};
 
@@ -149,6 +151,8 @@ enum Walked {
     Report(Box<AccessReport>, Option<String>),
     /// A document about the service.
     Document(Value),
+    /// A text or bytes of this media type.
+    Bytes(&'static str, Vec<u8>),
     /// A document that changes only with the program.
     Tagged(Arc<[u8]>, Option<http::HeaderValue>),
     /// A routed call that a source has begun to answer.
@@ -190,6 +194,19 @@ async fn walk(
             Ok(Walked::Tagged(text.into(), known()))
         }
         Operation::OpenApi => Ok(Walked::Tagged(openapi::document(), known())),
+        Operation::Receipt(entry) => {
+            let member = admitted.identified().member();
+            let evidence = transparency::receipt(&gateway.audit, member, entry).await?;
+            Ok(Walked::Document(json!(evidence)))
+        }
+        Operation::Checkpoint => {
+            let note = transparency::checkpoint(&gateway.audit).await?;
+            Ok(Walked::Bytes("text/plain; charset=utf-8", note.into()))
+        }
+        Operation::Tile(name) => {
+            let hashes = transparency::tile(&gateway.audit, name).await?;
+            Ok(Walked::Bytes("application/octet-stream", hashes))
+        }
         Operation::Call(target) => {
             let called = call(gateway, &snapshot, trail, admitted, target, head, body, now);
             called.await.map(|opened| Walked::Call(Box::new(opened)))
@@ -363,6 +380,10 @@ async fn conclude(
             .close(Kind::Read)
             .await
             .map(|_| reply::document(&document, trail.trace_id())),
+        Ok(Walked::Bytes(media_type, bytes)) => trail
+            .close(Kind::Read)
+            .await
+            .map(|_| reply::bytes(media_type, bytes, trail.trace_id())),
         Ok(Walked::Tagged(bytes, known)) => trail
             .close(Kind::Read)
             .await

@@ -38,7 +38,7 @@ pub fn answer(answer: &Answer) -> Response<Body> {
 #[must_use]
 pub fn document(document: &impl Serialize, trace_id: &str) -> Response<Body> {
     match serde_json::to_vec(document) {
-        Ok(bytes) => json(StatusCode::OK, "application/json", bytes, trace_id),
+        Ok(bytes) => whole(StatusCode::OK, "application/json", bytes, trace_id),
         Err(error) => refusal(&Refusal::Internal(error.to_string()), trace_id),
     }
 }
@@ -50,7 +50,7 @@ pub fn report(report: &AccessReport, page: Option<String>) -> Response<Body> {
         None => document(report, &report.trace_id),
         Some(page) => {
             let html = "text/html; charset=utf-8";
-            let mut response = json(StatusCode::OK, html, page.into_bytes(), &report.trace_id);
+            let mut response = whole(StatusCode::OK, html, page.into_bytes(), &report.trace_id);
             let headers = response.headers_mut();
             // It has a style and nothing else, whatever may have got into it.
             insert(
@@ -66,6 +66,12 @@ pub fn report(report: &AccessReport, page: Option<String>) -> Response<Body> {
     response
 }
 
+/// Bytes of any media type.
+#[must_use]
+pub fn bytes(media_type: &'static str, bytes: Vec<u8>, trace_id: &str) -> Response<Body> {
+    whole(StatusCode::OK, media_type, bytes, trace_id)
+}
+
 /// A JSON document that changes only with the program: with an entity tag (RFC 9110 section 8.8.3).
 #[must_use]
 pub fn tagged(bytes: &[u8], if_none_match: Option<&HeaderValue>, trace_id: &str) -> Response<Body> {
@@ -79,7 +85,7 @@ pub fn tagged(bytes: &[u8], if_none_match: Option<&HeaderValue>, trace_id: &str)
                 .any(|known| is_same_tag(known.trim(), &tag))
         });
     let mut response = if known {
-        let mut empty = json(
+        let mut empty = whole(
             StatusCode::NOT_MODIFIED,
             "application/json",
             Vec::new(),
@@ -88,7 +94,7 @@ pub fn tagged(bytes: &[u8], if_none_match: Option<&HeaderValue>, trace_id: &str)
         empty.headers_mut().remove(header::CONTENT_TYPE);
         empty
     } else {
-        json(StatusCode::OK, "application/json", bytes.to_vec(), trace_id)
+        whole(StatusCode::OK, "application/json", bytes.to_vec(), trace_id)
     };
     if let Ok(value) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, value);
@@ -198,12 +204,12 @@ pub fn head(response: Response<Body>) -> Response<Body> {
 fn problem(problem: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let bytes = serde_json::to_vec(problem).unwrap_or_default();
-    let mut response = json(status, problem::MEDIA_TYPE, bytes, &problem.trace_id);
+    let mut response = whole(status, problem::MEDIA_TYPE, bytes, &problem.trace_id);
     no_store(&mut response);
     response
 }
 
-fn json(
+fn whole(
     status: StatusCode,
     media_type: &'static str,
     bytes: Vec<u8>,

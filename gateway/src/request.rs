@@ -3,6 +3,7 @@
 pub mod head;
 mod path;
 mod target;
+mod tile;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::directory::CALL_METHODS;
 use crate::refusal::Refusal;
 
 pub use target::CallTarget;
+pub use tile::TileName;
 
 /// What is asked for, by method and path.
 #[derive(Debug)]
@@ -32,6 +34,12 @@ pub enum Operation {
     Schema(RecordRef),
     /// `GET /openapi.json`.
     OpenApi,
+    /// `GET /v1/receipts/{entry}`.
+    Receipt(u64),
+    /// `GET /v1/log/checkpoint`.
+    Checkpoint,
+    /// `GET /v1/log/tile/{level}/{tile}`.
+    Tile(TileName),
     /// A method of [`CALL_METHODS`], `/v1/services/{agency}/{service}/{path}`.
     Call(CallTarget),
 }
@@ -57,6 +65,15 @@ impl Operation {
                 ("GET", Self::Schema(record))
             }
             ["openapi.json"] => ("GET", Self::OpenApi),
+            ["v1", "receipts", entry] => {
+                let entry = tile::number(entry).ok_or(Refusal::NotFound)?;
+                ("GET", Self::Receipt(entry))
+            }
+            ["v1", "log", "checkpoint"] => ("GET", Self::Checkpoint),
+            ["v1", "log", "tile", level, rest @ ..] => {
+                let tile = TileName::read(level, rest).ok_or(Refusal::NotFound)?;
+                ("GET", Self::Tile(tile))
+            }
             _ => return Err(Refusal::NotFound),
         };
         let right = match allowed {
@@ -79,6 +96,9 @@ impl Operation {
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",
+            Ok(Self::Receipt(_)) => "/v1/receipts/{entry}",
+            Ok(Self::Checkpoint) => "/v1/log/checkpoint",
+            Ok(Self::Tile(_)) => "/v1/log/tile/{level}/{tile}",
             Ok(Self::Call(_)) => "/v1/services/{agency}/{service}",
             Err(_) => "",
         }

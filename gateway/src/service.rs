@@ -25,6 +25,7 @@ use crate::reload::{self, InForce, Reloader};
 use crate::snapshot::Snapshot;
 use crate::supervisor::{self, Sockets};
 use crate::telemetry::Telemetry;
+use crate::witness::Witnesses;
 use crate::workers::Workers;
 use asked::Asked;
 
@@ -66,6 +67,8 @@ pub struct Service {
     drain: Drain,
     stop: watch::Sender<bool>,
     workers: Workers,
+    witnesses: Witnesses,
+    witness_interval: Duration,
 }
 
 impl Service {
@@ -120,6 +123,8 @@ impl Service {
         if let Some(index) = index {
             audit = audit.with_index(index?);
         }
+        let log_keys = config.audit.log_keys().map_err(|_| OpenError::Keys)?;
+        let witnesses = Witnesses::new(&config.audit.witnesses, log_keys, client_tls.clone());
         let gateway = Gateway::new(snapshot, audit, telemetry, config.limits);
         let public = socket(sockets.public, config.listener.address).await?;
         let admin = socket(sockets.admin, config.admin).await?;
@@ -147,6 +152,8 @@ impl Service {
             drain: config.drain,
             stop,
             workers: Workers::none(),
+            witnesses,
+            witness_interval: config.audit.witness_interval,
         })
     }
 
@@ -198,6 +205,8 @@ impl Service {
             drain,
             stop,
             workers,
+            witnesses,
+            witness_interval,
         } = self;
         let stop = Arc::new(stop);
         let state = AdminState {
@@ -227,6 +236,8 @@ impl Service {
         tracing::info!("ready");
         supervisor::ready(&status);
         let alive = tokio::spawn(supervisor::watchdog());
+        let (audit, telemetry) = (gateway.audit().clone(), gateway.telemetry().clone());
+        let watching = tokio::spawn(witnesses.run(audit, telemetry, witness_interval));
         let told = async {
             let asker = tokio::select! {
                 () = shutdown => Asker::Signal,
@@ -267,6 +278,7 @@ impl Service {
         let _ = admin.await;
         gateway.telemetry().shutdown().await;
         alive.abort();
+        watching.abort();
         tracing::info!("stopped");
     }
 }

@@ -52,6 +52,7 @@ use self::call::Call;
 use self::catalogue::Catalogue;
 use self::connect::{Connector, LastFault};
 use crate::message::{RecordRef, Subject};
+use crate::transparency::Evidence;
 
 pub use self::builder::ClientBuilder;
 pub use self::error::{Error, Result};
@@ -137,6 +138,21 @@ impl Client {
     pub async fn schema(&self, record: &RecordRef) -> Result<Value> {
         let path = format!("/v1/schemas/{}/{}", record.name(), record.major());
         self.0.json(&Call::get(path, self.0.deadline)).await
+    }
+
+    /// What proves the entry that a receipt names, to be checked with [`Evidence::verify`] and kept.
+    ///
+    /// # Errors
+    /// [`Error::Problem`] with `not_found` when there is no such entry of this caller; otherwise as
+    /// for a lookup.
+    pub async fn receipt(&self, entry: u64) -> Result<Evidence> {
+        let call = Call::get(format!("/v1/receipts/{entry}"), self.0.deadline);
+        let evidence: Evidence = self.0.json(&call).await?;
+        if evidence.entry != entry {
+            let trace_id = call.trace.trace_id.to_string();
+            return Err(Error::protocol("it is of another entry", &trace_id));
+        }
+        Ok(evidence)
     }
 }
 

@@ -37,6 +37,7 @@
 //! | what a result means | [`manual::outcomes`] |
 //! | what an error means | [`manual::errors`] |
 //! | calling another agency's service | [`manual::routed_calls`] |
+//! | proof of what was asked | [`manual::receipts`], [`transparency`] |
 //! | certificates | [`manual::certificates`], [`tls`], [`identity`] |
 //! | PHP, Java, curl | [`manual::from_other_languages`] |
 //! | identifiers such as the NIK | [`ids`] |
@@ -64,6 +65,7 @@ pub mod sensitive;
 pub mod testing;
 pub mod tls;
 pub mod trace;
+pub mod transparency;
 
 pub use claims::Op;
 pub use client::Client;

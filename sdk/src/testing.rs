@@ -40,3 +40,14 @@ pub use ca::{Ca, Eku, KeyUsage, Leaf, LeafFiles, LeafSpec};
 pub use counter::{Connection, CounterAnswer, CounterError, Event, EventStream, FakeCounter};
 pub use fault::{Fault, Faults};
 pub use samples::{sample, samples};
+
+/// A new private key of Ed25519, PKCS #8 in PEM: one that signs a log's checkpoints, a grant, or an
+/// agency's answers.
+///
+/// # Panics
+/// When the system has no random numbers.
+#[must_use]
+pub fn signing_key() -> String {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519);
+    key.expect("random numbers").serialize_pem()
+}

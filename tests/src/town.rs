@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use loket_gateway::audit::log::OpenError;
+use loket_gateway::audit::store::OpenError;
 use loket_gateway::directory::{Directory, Parts};
 use loket_gateway::pipeline::Gateway;
 use loket_gateway::service::{Service, StartError};
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use crate::lookup::Ask;
 use crate::{logs, spans};
 
-pub use building::{AUDIT_KEY, MALL, TownBuilder};
+pub use building::{AUDIT_KEY, AUDIT_ORIGIN, AUDIT_SIGNING_KEY, MALL, TownBuilder};
 pub use watching::{eventually, eventually_within};
 
 /// A running town.

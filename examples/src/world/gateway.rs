@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::tz::TimeZone;
-use loket_gateway::config::{AuditSettings, Config, Deadlines, Drain, Limits, Listener, Reload};
+use loket_gateway::config::{
+    AuditSettings, AuditStore, Config, Deadlines, Drain, Limits, Listener, Reload,
+};
 use loket_gateway::directory::Parts;
 use loket_gateway::service::Service;
 use loket_gateway::telemetry::{self, Telemetry};
@@ -77,10 +79,17 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
             ..Limits::default()
         },
         audit: AuditSettings {
-            directory: directory.join("audit"),
+            store: AuditStore::Files {
+                directory: directory.join("audit"),
+                segment_bytes: 16 << 20,
+            },
+            origin: format!("{TRUST_DOMAIN}/audit"),
+            signing_keys: vec![loket_sdk::testing::signing_key().into_bytes().into()],
+            verifier_keys: Vec::new(),
             subject_key: throw_away_key().into(),
-            segment_bytes: 16 << 20,
             commit_interval: Duration::from_millis(1),
+            witnesses: Vec::new(),
+            witness_interval: Duration::from_secs(60),
         },
         telemetry: telemetry::Settings {
             service_instance_id: "loket-demo".to_owned(),

@@ -217,7 +217,12 @@ mod tests {
             assert!(!text.contains('\n'), "{text}");
             serde_json::from_str::<Value>(&text).unwrap();
         }
-        for not in ["", "{}", r#"{"at":"now"}"#, r#"{"at":"2026-11-24T08:00:00Z""#] {
+        for not in [
+            "",
+            "{}",
+            r#"{"at":"now"}"#,
+            r#"{"at":"2026-11-24T08:00:00Z""#,
+        ] {
             assert_eq!(dated(not.as_bytes()), None, "{not}");
         }
     }

@@ -6,32 +6,29 @@
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
-use serde::Serialize;
+use loket_sdk::transparency::Evidence;
 use tlog_tiles::tlog::{check_record, prove_record, record_hash};
 
-use super::store::{Flaw, Hashes, ReadError, Reader};
+use super::store::{Flaw, Hashes, ReadError, Reader, Signed};
 
 /// The first line of a proof.
 const VERSION: &str = "c2sp.org/tlog-proof@v1";
 
-/// An entry, and what shows that it is in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Evidence {
-    /// Its number, counted from 1.
-    pub entry: u64,
-    /// The text that was hashed.
-    pub leaf: String,
-    /// A C2SP `tlog-proof`.
-    pub proof: String,
-}
-
-/// The evidence of an entry under the newest checkpoint. It blocks.
+/// The evidence of an entry under the checkpoint that witnesses cosigned, if that holds it, or else the
+/// newest one. It blocks.
 ///
 /// # Errors
 /// [`ReadError`]; a proof that wouldn't convince is [`ReadError::Broken`].
-pub fn evidence(reader: &dyn Reader, entry: u64) -> Result<Evidence, ReadError> {
+pub fn evidence(
+    reader: &dyn Reader,
+    entry: u64,
+    cosigned: Option<Signed>,
+) -> Result<Evidence, ReadError> {
     let place = entry.checked_sub(1).ok_or(ReadError::Unknown)?;
-    let checkpoint = reader.checkpoint()?;
+    let checkpoint = match cosigned.filter(|cosigned| cosigned.size > place) {
+        Some(cosigned) => cosigned,
+        None => reader.checkpoint()?,
+    };
     if place >= checkpoint.size {
         return Err(ReadError::Unknown);
     }
@@ -62,7 +59,11 @@ pub fn evidence(reader: &dyn Reader, entry: u64) -> Result<Evidence, ReadError> 
     proof.push('\n');
     proof.push_str(&checkpoint.note);
     let leaf = String::from_utf8(leaf).map_err(|_| broken(Flaw::Malformed))?;
-    Ok(Evidence { entry, leaf, proof })
+    Ok(Evidence {
+        entry,
+        leaf: leaf.into(),
+        proof,
+    })
 }
 
 #[cfg(test)]
@@ -77,8 +78,8 @@ mod tests {
         append(&mut store, 1..=3);
         append(&mut store, 4..=5);
         let reader = store.reader();
-        let found = evidence(&*reader, 3).unwrap();
-        assert!(found.leaf.contains(r#""case_id":"c-3""#), "{}", found.leaf);
+        let found = evidence(&*reader, 3, None).unwrap();
+        assert!(found.leaf.expose().contains(r#""case_id":"c-3""#));
         let (path, note) = found.proof.split_once("\n\n").unwrap();
         let lines: Vec<&str> = path.lines().collect();
         assert_eq!(lines[..2], [VERSION, "index 2"]);
@@ -86,7 +87,7 @@ mod tests {
         assert_eq!(lines.len(), 2 + 3);
         assert_eq!(keys().open(note.as_bytes()).unwrap().size(), 5);
         for none in [0, 6] {
-            let refused = evidence(&*reader, none);
+            let refused = evidence(&*reader, none, None);
             assert!(matches!(refused, Err(ReadError::Unknown)));
         }
     }

@@ -4,11 +4,12 @@
 //! hash and sign alike, by [`Batch`], and pass the same [`suite`]. Their calls block: a store belongs to
 //! the log's own thread, a reader to whoever may wait.
 
-mod files;
+pub mod files;
 mod memory;
 #[cfg(test)]
 pub(crate) mod suite;
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{ControlFlow, Range};
@@ -239,6 +240,9 @@ pub enum Flaw {
         /// How many that checkpoint holds.
         size: u64,
     },
+    /// A tile of the tree isn't there.
+    #[error("the hashes of the tree from here on are missing")]
+    NoHash,
     /// A hash of the tree isn't that of the hashes below it.
     #[error("a hash of the tree above it was altered")]
     Hash,
@@ -266,6 +270,15 @@ pub enum OpenError {
         /// What is wrong with it.
         #[source]
         what: Flaw,
+    },
+    /// The directory has a log of an earlier kind, a chain of lines.
+    #[error(
+        "{} has an audit log of an earlier version, a chain of lines: \
+         keep it elsewhere, and begin anew in an empty directory", .dir.display()
+    )]
+    Chain {
+        /// The log's directory.
+        dir: PathBuf,
     },
     /// The file system refused.
     #[error("can't open the audit log at {}", .path.display())]
@@ -344,7 +357,8 @@ impl Batch {
             let start = text.len();
             let at = draft.write(now(), head.at, &mut text);
             let hash = record_hash(&text[start..]);
-            head.tree.push(hash, |level, hash| completed.push((level, hash)));
+            head.tree
+                .push(hash, |level, hash| completed.push((level, hash)));
             head.at = Some(at);
             ends.push(text.len());
             placed.push(Placed { at, hash });
@@ -394,21 +408,25 @@ impl Signed {
 }
 
 /// A reader as tlog_tiles asks for hashes. It wants errors of its own, so the cause is kept here.
-pub(super) struct Hashes<'a> {
+#[derive(Debug)]
+pub struct Hashes<'a> {
     reader: &'a dyn Reader,
-    failed: std::cell::Cell<Option<ReadError>>,
+    failed: RefCell<Option<ReadError>>,
 }
 
 impl<'a> Hashes<'a> {
-    pub(super) fn of(reader: &'a dyn Reader) -> Self {
+    /// Reads from there.
+    #[must_use]
+    pub fn of(reader: &'a dyn Reader) -> Self {
         Self {
             reader,
-            failed: std::cell::Cell::default(),
+            failed: RefCell::default(),
         }
     }
 
     /// Why what was asked of tlog_tiles failed.
-    pub(super) fn cause(self, error: &tlog::Error) -> ReadError {
+    #[must_use]
+    pub fn cause(self, error: &tlog::Error) -> ReadError {
         let failed = self.failed.take();
         failed.unwrap_or_else(|| ReadError::Io(io::Error::other(error.to_string())))
     }
@@ -417,7 +435,7 @@ impl<'a> Hashes<'a> {
 impl HashReader for Hashes<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog::Error> {
         self.reader.hashes(indexes).map_err(|error| {
-            self.failed.set(Some(error));
+            *self.failed.borrow_mut() = Some(error);
             tlog::Error::IndexesNotInTree
         })
     }

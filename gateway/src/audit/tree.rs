@@ -64,7 +64,9 @@ mod tests {
     use std::cell::RefCell;
 
     use ct_merkle::mem_backed_tree::MemoryBackedTree;
-    use tlog_tiles::tlog::{self, HashReader, record_hash, stored_hashes_for_record_hash, tree_hash};
+    use tlog_tiles::tlog::{
+        self, HashReader, record_hash, stored_hashes_for_record_hash, tree_hash,
+    };
 
     use super::*;
 
@@ -73,7 +75,10 @@ mod tests {
     impl HashReader for All {
         fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog::Error> {
             let all = self.0.borrow();
-            Ok(indexes.iter().map(|at| all[usize::try_from(*at).unwrap()]).collect())
+            Ok(indexes
+                .iter()
+                .map(|at| all[usize::try_from(*at).unwrap()])
+                .collect())
         }
     }
 
@@ -97,7 +102,10 @@ mod tests {
             assert_eq!(completed, stored);
             assert_eq!(ours.root(), tree_hash(n + 1, &all).unwrap());
             assert_eq!(ours.root().0[..], theirs.root().as_bytes()[..]);
-            assert_eq!(Tree::of(ours.size(), ours.edge().to_vec()), Some(ours.clone()));
+            assert_eq!(
+                Tree::of(ours.size(), ours.edge().to_vec()),
+                Some(ours.clone())
+            );
         }
         assert_eq!(Tree::of(3, vec![EMPTY_HASH]), None);
     }

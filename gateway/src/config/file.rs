@@ -94,6 +94,17 @@ pub(crate) struct Audit {
     pub(crate) verifier_keys: Vec<Spanned<String>>,
     pub(crate) segment_mib: Option<u64>,
     pub(crate) commit_interval: Option<String>,
+    pub(crate) witness_interval: Option<String>,
+    #[serde(default)]
+    pub(crate) witnesses: Vec<Witness>,
+}
+
+/// `[[audit.witnesses]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Witness {
+    pub(crate) key: Spanned<String>,
+    pub(crate) url: Spanned<String>,
 }
 
 /// `[telemetry]`

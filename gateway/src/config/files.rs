@@ -67,6 +67,7 @@ mod tests {
             "tls/ca.pem",
             "tls/crl.pem",
             "subject.key",
+            "audit.key",
         ];
         assert_eq!(named[0], example);
         assert_eq!(names, expected);

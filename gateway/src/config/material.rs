@@ -165,7 +165,13 @@ pub(crate) fn path(
     Some(base.join(value))
 }
 
-pub(super) fn readable(at: &Keys, key: &str, value: &str, base: &Path, out: &mut Report) -> Option<PathBuf> {
+pub(super) fn readable(
+    at: &Keys,
+    key: &str,
+    value: &str,
+    base: &Path,
+    out: &mut Report,
+) -> Option<PathBuf> {
     let path = path(at, key, value, base, out)?;
     match fs::File::open(&path).and_then(|file| file.metadata()) {
         Ok(data) if data.is_file() => return Some(path),

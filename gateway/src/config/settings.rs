@@ -17,8 +17,8 @@ use super::document::{Document, Keys, Report, Section};
 use super::material::{self, Side};
 use super::value::{ANY, SOME, address, duration, number};
 use super::{
-    AuditSettings, AuditStore, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload, directory,
-    file, listener, signing, warnings,
+    AuditSettings, AuditStore, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload,
+    directory, file, listener, signing, warnings,
 };
 
 pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, ConfigErrors> {
@@ -280,6 +280,15 @@ fn audit(
             raw.commit_interval.as_deref(),
             Duration::from_millis(1),
             Duration::ZERO..=Duration::from_millis(100),
+            out,
+        ),
+        witnesses: signing::witnesses(at, &raw.witnesses, out),
+        witness_interval: duration(
+            at,
+            "witness_interval",
+            raw.witness_interval.as_deref(),
+            Duration::from_secs(60),
+            Duration::from_secs(1)..=Duration::from_secs(24 * 3600),
             out,
         ),
     })

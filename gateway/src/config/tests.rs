@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use loket_sdk::ids::{MemberId, SystemId};
+use loket_sdk::testing::signing_key;
 use tempfile::TempDir;
 
 use super::{Config, ConfigErrors, Deadlines, Severity};
@@ -37,6 +38,7 @@ max_requests = 64
 [audit]
 directory = "audit"
 subject_key_file = "subject.key"
+signing_key_files = ["audit.key"]
 
 [[members]]
 id = "dukcapil"
@@ -79,6 +81,7 @@ fn town() -> TempDir {
         &dir.path().join("subject.key"),
         "5ec4e7".repeat(11).as_str(),
     );
+    secret(&dir.path().join("audit.key"), &signing_key());
     dir
 }
 
@@ -139,7 +142,8 @@ fn a_small_file_is_enough() {
     assert_eq!(config.drain.grace, Duration::from_secs(25));
     assert_eq!(config.time_zone.iana_name(), Some("Asia/Jakarta"));
     assert_eq!(config.audit.subject_key.expose().len(), 33);
-    assert_eq!(config.audit.segment_bytes, 64 << 20);
+    assert_eq!(config.audit.origin, "loket.example/audit");
+    assert!(config.audit.keys().is_ok());
     assert_eq!(config.audit.commit_interval, Duration::from_millis(1));
     assert_eq!(config.directory.grants().len(), 1);
 }
@@ -539,6 +543,37 @@ fn files_that_cannot_serve_are_found() {
             "audit.subject_key_file",
             "open to every user",
         )],
+    );
+    check(
+        &[("[\"audit.key\"]", "[\"crl.pem\"]")],
+        &[(
+            "signing_key_files",
+            "audit.signing_key_files",
+            "open to every user",
+        )],
+    );
+    check(
+        &[("[\"audit.key\"]", "[\"gateway-front.key\"]")],
+        &[("signing_key_files", "audit.signing_key_files", "Ed25519")],
+    );
+    check(
+        &[("[\"audit.key\"]", "[]")],
+        &[(
+            "signing_key_files",
+            "audit.signing_key_files",
+            "names 0 keys",
+        )],
+    );
+    check(
+        &[("[\"audit.key\"]", "[\"audit.key\"]\norigin = \"a log\"")],
+        &[("origin", "audit.origin", "a space or a plus")],
+    );
+    check(
+        &[(
+            "[\"audit.key\"]",
+            "[\"audit.key\"]\nverifier_keys = [\"x\"]",
+        )],
+        &[("verifier_keys", "audit.verifier_keys", "isn't a public key")],
     );
     check(
         &[

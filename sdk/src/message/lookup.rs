@@ -158,16 +158,17 @@ pub struct Finding {
     pub message: String,
 }
 
-/// Proof that the exchange is in the audit log.
+/// The promise that the exchange is in the audit log; to be kept, and verified with
+/// [`transparency`](crate::transparency).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// Number of the audit entry.
+    /// Number of the audit entry, from 1.
     pub entry: u64,
     /// When it was written.
     pub at: Timestamp,
-    /// Hash of the entry's leaf in the log's tree, 64 hexadecimal digits (RFC 6962 section 2.1).
+    /// The entry's hash as a leaf of RFC 6962, 64 hexadecimal digits.
     pub hash: String,
-    /// A signed note over a tree that holds the entry (C2SP `tlog-checkpoint`).
+    /// The log's head once the entry was in it, a signed note; a stream's receipt may lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
 }

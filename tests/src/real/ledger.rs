@@ -1,14 +1,14 @@
 //! The audit log as it lies on disk.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use loket_gateway::audit::verify;
+use loket_gateway::audit::{hex, verify};
 use serde_json::Value;
+use tlog_tiles::record_hash;
 
 use super::Seen;
 
-/// The entries of a log whose chain is whole, in order.
+/// The entries of a log that is whole, in order.
 pub struct Ledger {
     entries: Vec<(String, Value)>,
 }
@@ -17,28 +17,18 @@ impl Ledger {
     /// Reads a log; a gateway may be writing to it.
     ///
     /// # Panics
-    /// When the chain isn't whole.
+    /// When the log isn't whole.
     #[must_use]
     pub fn read(audit: &Path) -> Self {
-        let verified = verify::verify(audit, |_| {}).expect("the chain is whole");
-        let files = fs::read_dir(audit).expect("a directory");
-        let mut segments: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
-        segments.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
-        segments.sort();
-        let mut entries = Vec::new();
-        for segment in segments {
-            let text = fs::read(segment).expect("a segment");
-            // A line that is being written has no end yet.
-            for line in text.split_inclusive(|byte| *byte == b'\n') {
-                let Some(line) = line.strip_suffix(b"\n") else {
-                    continue;
-                };
-                let line = str::from_utf8(line).expect("a text");
-                let (hash, json) = line.split_once(' ').expect("a hash");
-                let entry = serde_json::from_str(json).expect("an entry");
-                entries.push((hash.to_owned(), entry));
-            }
-        }
+        let verified = verify::verify(audit, None, |_| {}).expect("the log is whole");
+        let entries = verify::read(audit).map(|text| {
+            let text = text.expect("the log is whole");
+            let (_, members) = text.split_once(',').expect("its number, then its leaf");
+            let hash = record_hash(format!("{{{members}").as_bytes());
+            let entry = serde_json::from_str(&text).expect("an entry");
+            (hex(&hash.0), entry)
+        });
+        let entries: Vec<_> = entries.collect();
         assert!(entries.len() as u64 >= verified.entries);
         Self { entries }
     }

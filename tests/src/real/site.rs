@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use loket_sdk::testing::{Ca, FakeAgency, FakeCounter};
+use loket_sdk::testing::{Ca, FakeAgency, FakeCounter, signing_key};
 use tempfile::TempDir;
 
 use super::{AgencyProcess, BYSTANDERS, Gateway, Hosts, Ledger, Liar, Load, Register, Seen};
@@ -63,11 +63,16 @@ impl Site {
         let ca = Ca::new("loket.example");
         ca.write_to(directory.path());
         ca.system("gateway", "mpp-1").write_to(directory.path());
-        let mut key = fs::OpenOptions::new();
-        let key = key.write(true).create(true).truncate(true).mode(0o600);
-        let key = key.open(directory.path().join("subject.key"));
-        key.and_then(|mut key| key.write_all("5a".repeat(32).as_bytes()))
-            .expect("a key");
+        for (name, text) in [
+            ("subject.key", "5a".repeat(32)),
+            ("audit.key", signing_key()),
+        ] {
+            let mut key = fs::OpenOptions::new();
+            let key = key.write(true).create(true).truncate(true).mode(0o600);
+            let key = key.open(directory.path().join(name));
+            key.and_then(|mut key| key.write_all(text.as_bytes()))
+                .expect("a key");
+        }
         Self {
             audit: directory.path().join("audit"),
             directory,
@@ -218,6 +223,7 @@ edge_deadline = "{edge}"
 [audit]
 directory = "{audit}"
 subject_key_file = "subject.key"
+signing_key_files = ["audit.key"]
 [drain]
 delay = "10ms"
 [telemetry]

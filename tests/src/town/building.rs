@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use loket_gateway::config::{AuditSettings, Config, Deadlines, Drain, Limits, Listener, Reload};
+use loket_gateway::config::{
+    AuditSettings, AuditStore, Config, Deadlines, Drain, Limits, Listener, Reload,
+};
 use loket_gateway::directory::{Backend, Directory, Grant, Member, Parts, Rate, Source, System};
 use loket_gateway::telemetry;
 use loket_sdk::ids::{AgencyId, MemberId, SystemId};
@@ -23,6 +25,13 @@ use crate::grants;
 pub const MALL: &str = "mpp-kota";
 /// The key under which subjects are named in the audit log.
 pub const AUDIT_KEY: [u8; 32] = [7; 32];
+/// The name of the audit log.
+pub const AUDIT_ORIGIN: &str = "loket.example/audit";
+/// What signs its checkpoints: the key of RFC 8410 section 10.3.
+pub const AUDIT_SIGNING_KEY: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----
+";
 
 const LOOPBACK: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -262,10 +271,17 @@ impl TownBuilder {
             admin: LOOPBACK,
             limits: self.limits.clone(),
             audit: AuditSettings {
-                directory: audit,
+                store: AuditStore::Files {
+                    directory: audit,
+                    segment_bytes: 64 << 20,
+                },
+                origin: AUDIT_ORIGIN.to_owned(),
+                signing_keys: vec![Sensitive::new(AUDIT_SIGNING_KEY.as_bytes().to_vec())],
+                verifier_keys: Vec::new(),
                 subject_key: Sensitive::new(AUDIT_KEY.to_vec()),
-                segment_bytes: 64 << 20,
                 commit_interval: Duration::from_millis(1),
+                witnesses: Vec::new(),
+                witness_interval: Duration::from_secs(60),
             },
             telemetry: telemetry::Settings {
                 service_instance_id: "town".to_owned(),

@@ -3,21 +3,32 @@
 use std::time::Duration;
 
 use loket_gateway::audit::verify;
+use loket_gateway::checkpoint::Signer;
 use opentelemetry_sdk::trace::SpanData;
 use serde_json::Value;
 
-use super::Town;
+use super::{AUDIT_ORIGIN, AUDIT_SIGNING_KEY, Town};
 use crate::admin;
 
 impl Town {
-    /// Every audit entry on disk, in order, the chain verified.
+    /// The public keys of the audit log.
+    ///
+    /// # Panics
+    /// When there are none.
+    #[must_use]
+    pub fn audit_verifier_keys(&self) -> Vec<String> {
+        let signer = Signer::new(AUDIT_ORIGIN, [AUDIT_SIGNING_KEY.as_bytes()]);
+        signer.expect("a key").verifier_keys().collect()
+    }
+
+    /// Every audit entry on disk, in order, each compared with the tree.
     ///
     /// # Panics
     /// When the log isn't whole.
     #[must_use]
     pub fn audit_entries(&self) -> Vec<Value> {
         verify::read(&self.audit_dir())
-            .map(|line| serde_json::from_str(&line.expect("the chain is whole")).expect("JSON"))
+            .map(|line| serde_json::from_str(&line.expect("the log is whole")).expect("JSON"))
             .collect()
     }
 

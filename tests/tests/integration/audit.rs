@@ -2,17 +2,20 @@
 
 mod shape;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use loket_gateway::audit::log::OpenError;
-use loket_gateway::audit::verify;
+use loket_gateway::audit::store::OpenError;
+use loket_gateway::audit::tree::Tree;
+use loket_gateway::audit::verify::{self, Verified, Violation};
+use loket_gateway::checkpoint::Keys;
 use loket_sdk::message::Answer;
 use loket_sdk::problem::Problem;
 use loket_sdk::testing::Fault;
-use loket_tests::town::{MALL, eventually};
+use loket_sdk::transparency::{Checkpoint, Evidence, LogKeys};
+use loket_tests::town::{AUDIT_ORIGIN, MALL, eventually};
 use loket_tests::{Ask, BAGAS, Town, TownBuilder};
 use serde_json::{Value, json};
+use tlog_tiles::Hash;
 
 const PERSON: &str = "person-identity/1";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -133,28 +136,91 @@ async fn an_entry_names_fields_and_gives_no_value() {
     town.stop().await;
 }
 
-/// Many at once share syncs; each has its own entry and a receipt that names it.
+/// Many at once share syncs; each has its own entry and a receipt that names it, and the evidence of it
+/// convinces offline whoever has the log's public key.
 #[tokio::test]
 async fn every_receipt_is_in_the_log() {
     let town = town().start().await;
     let asks = (0..40).map(|_| async { town.answer(&Ask::identity()).await });
     let answers: Vec<Answer> = futures_util::future::join_all(asks).await;
-    let audit = town.audit_dir();
-    let mut hashes = BTreeSet::new();
-    for file in std::fs::read_dir(&audit).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_some_and(|ending| ending == "log") {
-            let text = std::fs::read_to_string(path).unwrap();
-            hashes.extend(text.lines().map(|line| line[..64].to_owned()));
-        }
-    }
+    let keys = LogKeys::new(AUDIT_ORIGIN, town.audit_verifier_keys()).unwrap();
     let entries = town.audit_entries();
     assert_eq!(entries.len(), 40);
     for answer in answers {
-        let at = usize::try_from(answer.receipt.entry).unwrap() - 1;
+        let receipt = &answer.receipt;
+        let at = usize::try_from(receipt.entry).unwrap() - 1;
         assert_eq!(entries[at]["request_id"], answer.request_id.to_string());
-        assert_eq!(entries[at]["entry"], answer.receipt.entry);
-        assert!(hashes.contains(&answer.receipt.hash));
+        assert_eq!(entries[at]["entry"], receipt.entry);
+        let signed = Checkpoint::signed(receipt.checkpoint.as_deref().unwrap(), &keys).unwrap();
+        assert!(signed.size() >= receipt.entry);
+        let path = format!("/v1/receipts/{}", receipt.entry);
+        let evidence = town.counter().get(&path).await.unwrap();
+        let evidence: Evidence = evidence.json();
+        evidence.verify(&keys, receipt).unwrap();
+    }
+    town.stop().await;
+}
+
+/// The evidence of an entry is for the member whose exchange it records; others learn not even that
+/// there is one.
+#[tokio::test]
+async fn evidence_is_given_to_whose_exchange_it_is() {
+    let town = town()
+        .member("dinas-sosial", "counter", Vec::new())
+        .start()
+        .await;
+    let answer = town.answer(&Ask::identity()).await;
+    let other = town.ca().system("dinas-sosial", "counter");
+    for (counter, entry, status) in [
+        (town.counter(), answer.receipt.entry, 200),
+        (town.counter_as(&other), answer.receipt.entry, 404),
+        (town.counter(), 0, 404),
+        (town.counter(), 1000, 404),
+    ] {
+        let path = format!("/v1/receipts/{entry}");
+        assert_eq!(counter.get(&path).await.unwrap().status, status, "{path}");
+    }
+    for path in ["/v1/receipts/01", "/v1/receipts/-1", "/v1/receipts/x"] {
+        assert_eq!(
+            town.counter().get(path).await.unwrap().status,
+            404,
+            "{path}"
+        );
+    }
+    town.stop().await;
+}
+
+/// Any tool that reads tiles finds the root that the checkpoint names.
+#[tokio::test]
+async fn the_tree_is_there_for_tools_of_others() {
+    let town = town().start().await;
+    for _ in 0..5 {
+        town.answer(&Ask::identity()).await;
+    }
+    let counter = town.counter();
+    let note = counter.get("/v1/log/checkpoint").await.unwrap();
+    let note = String::from_utf8(note.body.to_vec()).unwrap();
+    let keys = LogKeys::new(AUDIT_ORIGIN, town.audit_verifier_keys()).unwrap();
+    let checkpoint = Checkpoint::verify(&note, &keys).unwrap();
+    let width = checkpoint.size();
+    assert!(width >= 5);
+    let tile = counter
+        .get(&format!("/v1/log/tile/0/000.p/{width}"))
+        .await
+        .unwrap();
+    let hashes = tile
+        .body
+        .chunks(32)
+        .map(|hash| Hash(hash.try_into().unwrap()));
+    let mut tree = Tree::default();
+    hashes.for_each(|hash| tree.push(hash, |_, _| {}));
+    assert_eq!((tree.size(), tree.root().0), (width, *checkpoint.root()));
+    for none in [
+        "/v1/log/tile/0/000",
+        "/v1/log/tile/1/000.p/1",
+        "/v1/log/tile/0/001.p/1",
+    ] {
+        assert_eq!(counter.get(none).await.unwrap().status, 404, "{none}");
     }
     town.stop().await;
 }
@@ -248,12 +314,34 @@ async fn a_log_that_another_hand_changed_refuses_until_it_is_mended() {
     assert_eq!(town.ask(&Ask::identity()).await.status, 503);
     let again = async || (town.ask(&Ask::identity()).await.status == 200).then_some(());
     eventually("an answer again", again).await;
-    assert!(verify::verify(&town.audit_dir(), |_| {}).is_ok());
+    assert!(verified(&town).is_ok());
     town.stop().await;
 }
 
+/// What is written first.
 fn segment(town: &Town) -> std::path::PathBuf {
-    town.audit_dir().join("00000000000000000001.log")
+    town.audit_dir().join("wal/00000000000000000000.wal")
+}
+
+fn verified(town: &Town) -> Result<Verified, Violation> {
+    let keys = Keys::new(AUDIT_ORIGIN, town.audit_verifier_keys()).unwrap();
+    verify::verify(&town.audit_dir(), Some(&keys), |_| {})
+}
+
+/// What was written at once: leaves, each behind its length, then the checkpoint, whose length has the
+/// highest bit set.
+fn batches(segment: &[u8]) -> Vec<Vec<u8>> {
+    let (mut batches, mut batch, mut rest) = (Vec::new(), Vec::new(), segment);
+    while let Some((length, _)) = rest.split_first_chunk() {
+        let length = u32::from_be_bytes(*length);
+        let (frame, after) = rest.split_at(4 + (length & !(1 << 31)) as usize);
+        batch.extend_from_slice(frame);
+        rest = after;
+        if length >> 31 == 1 {
+            batches.push(std::mem::take(&mut batch));
+        }
+    }
+    batches
 }
 
 /// A write that was cut off has no receipt: the next start cuts it off and goes on.
@@ -263,7 +351,7 @@ async fn a_torn_last_write_is_cut_off() {
     let answer = town.answer(&Ask::identity()).await;
     town.stop_gateway().await;
     let good = std::fs::read(segment(&town)).unwrap();
-    let torn = [good.as_slice(), &good[..good.len() / 2]].concat();
+    let torn = [good.as_slice(), &good[..100]].concat();
     std::fs::write(segment(&town), torn).unwrap();
     town.start_gateway().await;
     let next = town.answer(&Ask::identity()).await;
@@ -280,24 +368,29 @@ async fn a_log_that_was_tampered_with_starts_nobody() {
         town.answer(&Ask::identity()).await;
     }
     town.stop_gateway().await;
-    let good = std::fs::read_to_string(segment(&town)).unwrap();
-    let lines: Vec<&str> = good.lines().collect();
-    let changed = good.replacen("clk-7f3a", "clk-7f3b", 1);
-    let last = good.trim_end().rfind("clk-7f3a").unwrap();
-    let last = format!("{}clk-0000{}", &good[..last], &good[last + 8..]);
+    let good = std::fs::read(segment(&town)).unwrap();
+    let batches = batches(&good);
+    assert_eq!(batches.len(), 4, "three answers and the drain");
+    let clerk = memmem(&good, b"clk-7f3a");
+    let altered = |at: usize| {
+        let mut altered = good.clone();
+        altered[at + 7] = b'b';
+        altered
+    };
+    let of =
+        |order: &[usize]| -> Vec<u8> { order.iter().flat_map(|at| batches[*at].clone()).collect() };
     let cases = [
-        ("altered", changed),
-        ("altered at the end", last),
-        ("removed", format!("{}\n{}\n", lines[0], lines[2])),
-        (
-            "reordered",
-            format!("{}\n{}\n{}\n", lines[1], lines[0], lines[2]),
-        ),
-        ("twice", format!("{good}{}\n", lines[2])),
+        ("altered", altered(clerk[0])),
+        ("altered at the end", altered(clerk[2])),
+        ("removed", of(&[0, 2, 3])),
+        ("reordered", of(&[1, 0, 2, 3])),
+        ("twice", of(&[0, 1, 2, 3, 3])),
+        ("cut off", of(&[0, 1, 2])),
+        ("emptied", Vec::new()),
     ];
-    for (what, text) in cases {
-        std::fs::write(segment(&town), text).unwrap();
-        assert!(verify::verify(&town.audit_dir(), |_| {}).is_err(), "{what}");
+    for (what, bytes) in cases {
+        std::fs::write(segment(&town), bytes).unwrap();
+        assert!(verified(&town).is_err(), "{what}");
         let refused = town.try_start_gateway().await;
         assert!(
             matches!(refused, Some(OpenError::Broken { .. })),
@@ -336,4 +429,13 @@ async fn a_stop_writes_what_runs() {
     let answer: Answer = asking.await.unwrap().unwrap().json();
     assert_eq!(town.audit_entries().len() as u64, answer.receipt.entry);
     town.stop().await;
+}
+
+/// Where the bytes stand.
+fn memmem(bytes: &[u8], wanted: &[u8]) -> Vec<usize> {
+    let windows = bytes.windows(wanted.len()).enumerate();
+    windows
+        .filter(|(_, found)| *found == wanted)
+        .map(|(at, _)| at)
+        .collect()
 }

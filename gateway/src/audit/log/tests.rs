@@ -1,73 +1,119 @@
-mod damage;
-mod faults;
+//! Stores that fail, queues that are full.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
-use futures_util::future::join_all;
-use jiff::{SignedDuration, Timestamp};
+use futures_util::FutureExt;
+use futures_util::future::{join_all, try_join_all};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::chain::Members;
-use super::{AuditError, Chain, Flaw, Log, OpenError, Opened, Options, Receipt, segments};
-use crate::audit::verify::{read, verify};
+use super::{AuditError, Log, Options, replay};
+use crate::audit::draft::Draft;
+use crate::audit::store::suite::{cases, keys, signer};
+use crate::audit::store::{Committed, Head, Memory, Reader, Store};
 
-fn dir() -> TempDir {
-    tempfile::tempdir().unwrap()
+/// The switches of a store that fails to order.
+#[derive(Default)]
+struct Faults {
+    append_fails: bool,
+    recover_fails: bool,
+    probes: usize,
+    /// Told at each append and probe, which then waits for `gate`.
+    reached: Option<mpsc::Sender<()>>,
 }
 
-fn small_segments() -> Options {
-    Options {
-        segment_bytes: 400,
-        ..Options::default()
+#[derive(Clone, Default)]
+struct Switches {
+    faults: Arc<Mutex<Faults>>,
+    gate: Arc<Mutex<()>>,
+}
+
+/// A store in memory that can fail.
+struct Faulty {
+    store: Memory,
+    switches: Switches,
+    unsure: bool,
+}
+
+impl Switches {
+    fn set(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.faults.lock().unwrap());
+    }
+
+    fn heal(&self) {
+        self.set(|faults| *faults = Faults::default());
+    }
+
+    fn log(&self, options: Options) -> Log {
+        let store = Faulty {
+            store: Memory::new(signer()),
+            switches: self.clone(),
+            unsure: false,
+        };
+        Log::start(Box::new(store), options).unwrap()
+    }
+
+    /// Tells that it is reached, waits for the gate, fails if it is to.
+    fn pass(&self) -> io::Result<()> {
+        let reached = self.faults.lock().unwrap().reached.clone();
+        if let Some(reached) = reached {
+            // Whoever listened may have heard enough.
+            let _ = reached.send(());
+        }
+        drop(self.gate.lock().unwrap());
+        match self.faults.lock().unwrap().append_fails {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Store for Faulty {
+    fn append(&mut self, drafts: &[Draft]) -> io::Result<Committed> {
+        assert!(!self.unsure, "it takes nothing before it has recovered");
+        self.unsure = true;
+        self.switches.pass()?;
+        self.unsure = false;
+        self.store.append(drafts)
+    }
+
+    fn recover(&mut self) -> io::Result<()> {
+        if self.unsure && self.switches.faults.lock().unwrap().recover_fails {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        self.unsure = false;
+        Ok(())
+    }
+
+    fn probe(&mut self) -> io::Result<()> {
+        self.switches.faults.lock().unwrap().probes += 1;
+        self.switches.pass()
+    }
+
+    fn head(&self) -> Head {
+        self.store.head()
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.store.reader()
     }
 }
 
 fn entry(n: u64) -> Value {
-    json!({ "kind": "lookup", "case_id": format!("c-{n}"), "fields": ["name", "born"] })
+    json!({ "kind": "lookup", "case_id": format!("c-{n}") })
 }
 
-fn open(dir: &Path) -> (Log, Opened) {
-    Log::open(dir, small_segments()).unwrap()
+fn log() -> Log {
+    Switches::default().log(Options::default())
 }
 
-/// A log of `entries` entries in small segments, closed.
-async fn written(entries: u64) -> (TempDir, Vec<Receipt>) {
-    let dir = dir();
-    let (log, _) = open(dir.path());
-    let mut receipts = Vec::new();
-    for n in 1..=entries {
-        receipts.push(log.record(&entry(n)).await.unwrap());
-    }
-    log.close().await;
-    (dir, receipts)
-}
-
-fn paths(dir: &Path) -> Vec<PathBuf> {
-    let found = segments(dir).unwrap();
-    found.into_iter().map(|(_, path)| path).collect()
-}
-
-fn lines(path: &Path) -> Vec<String> {
-    let text = fs::read_to_string(path).unwrap();
-    text.lines().map(str::to_owned).collect()
-}
-
-fn segment(dir: &Path, first: u64) -> PathBuf {
-    dir.join(format!("{first:020}.log"))
-}
-
-/// The case ids of the whole, verified log.
-fn cases(dir: &Path) -> Vec<String> {
-    let case = |json: Result<String, _>| {
-        let value: Value = serde_json::from_str(&json.unwrap()).unwrap();
-        value["case_id"].as_str().unwrap().to_owned()
-    };
-    read(dir).map(case).collect()
+fn written(log: &Log) -> Vec<String> {
+    let size = log.reader().checkpoint().unwrap().size;
+    cases(&**log.reader(), 0..size)
 }
 
 fn numbered(entries: std::ops::RangeInclusive<u64>) -> Vec<String> {
@@ -75,30 +121,21 @@ fn numbered(entries: std::ops::RangeInclusive<u64>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_entry_is_a_line_for_grep_and_jq() {
-    let (dir, receipts) = written(1).await;
-    let line = lines(&paths(dir.path())[0]).remove(0);
-    let Receipt { entry, at, .. } = receipts[0];
-    let zeros = "0".repeat(64);
-    let (hash, json) = line.split_once(' ').unwrap();
-    assert_eq!(hash, receipts[0].hash_hex());
-    assert_eq!(
-        json,
-        format!(
-            r#"{{"entry":{entry},"prev":"{zeros}","at":"{at:.6}","case_id":"c-1","fields":["name","born"],"kind":"lookup"}}"#
-        )
-    );
-    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&paths(dir.path())[0]), 0o600);
-    let below = dir.path().join("a/b");
-    drop(open(&below));
-    assert_eq!(mode(&below), 0o700);
+async fn a_receipt_names_the_place_and_a_checkpoint_that_holds_it() {
+    let log = log();
+    for n in 1..=3 {
+        let receipt = log.record(&entry(n)).await.unwrap();
+        assert_eq!(receipt.entry, n);
+        let said = keys().open(receipt.checkpoint.as_bytes()).unwrap();
+        assert!(said.size() >= n);
+        assert_eq!(log.health().entries, said.size());
+    }
+    assert_eq!(written(&log), numbered(1..=3));
 }
 
 #[tokio::test]
 async fn many_tasks_may_record_at_once() {
-    let dir = dir();
-    let (log, _) = open(dir.path());
+    let log = log();
     let tasks = (1..=100).map(|n| {
         let log = log.clone();
         tokio::spawn(async move { log.record(&entry(n)).await.unwrap().entry })
@@ -109,61 +146,34 @@ async fn many_tasks_may_record_at_once() {
         .map(Result::unwrap)
         .collect();
     assert_eq!(entries, (1..=100).collect());
-    assert_eq!(verify(dir.path(), |_| {}).unwrap().entries, 100);
+    let found: BTreeSet<String> = written(&log).into_iter().collect();
+    assert_eq!(found, numbered(1..=100).into_iter().collect());
 }
 
 #[tokio::test]
-async fn reopening_continues_the_chain_across_segments() {
-    let dir = dir();
-    let mut last = [0; 32];
+async fn a_day_is_replayed_from_its_first_entry() {
+    let log = log();
+    let mut dates = Vec::new();
     for n in 1..=9 {
-        let (log, opened) = open(dir.path());
-        assert_eq!((opened.entries, opened.last_hash), (n - 1, last));
-        last = log.record(&entry(n)).await.unwrap().hash;
-        assert_eq!(log.health().entries, n);
+        dates.push(log.record(&entry(n)).await.unwrap().at);
     }
-    let verified = verify(dir.path(), |_| {}).unwrap();
-    assert_eq!((verified.entries, verified.first), (9, 1));
-    assert_eq!((verified.last_hash, verified.torn_bytes), (last, 0));
-    assert!(verified.segments > 2, "{verified:?}");
-    assert_eq!(cases(dir.path()), numbered(1..=9));
-}
-
-#[tokio::test]
-async fn opening_replays_the_last_segment_or_since_a_moment() {
-    let (dir, receipts) = written(9).await;
-    let replayed = |replay_from| {
+    let replayed = |moment: Timestamp| {
         let mut seen = Vec::new();
-        let options = Options {
-            replay_from,
-            ..small_segments()
-        };
-        Log::open_with(dir.path(), options, &mut |json| seen.push(json.to_owned())).unwrap();
+        replay(&**log.reader(), moment, &mut |leaf| {
+            seen.push(leaf.to_owned());
+        })
+        .unwrap();
         seen.len()
     };
-    let last = paths(dir.path()).pop().unwrap();
-    assert_eq!(replayed(None), lines(&last).len());
-    assert_eq!(replayed(Some(receipts[0].at)), 9);
-    assert!(replayed(Some(receipts[4].at)) >= 5);
-    // A segment begun and not written to doesn't hide the one before it.
-    File::create(segment(dir.path(), 10)).unwrap();
-    assert_eq!(replayed(None), lines(&last).len());
-}
-
-#[tokio::test]
-async fn only_one_may_have_it_open() {
-    let dir = dir();
-    let (log, _) = open(dir.path());
-    let second = Log::open(dir.path(), Options::default());
-    assert!(matches!(second, Err(OpenError::Locked { .. })));
-    log.close().await;
-    open(dir.path());
+    assert_eq!(replayed(dates[0]), 9);
+    let fourth = dates.iter().filter(|at| **at >= dates[3]).count();
+    assert_eq!(replayed(dates[3]), fourth);
+    assert_eq!(replayed(dates[8] + Duration::from_micros(1)), 0);
 }
 
 #[tokio::test]
 async fn closing_and_dropping_drain() {
-    let dir = dir();
-    let (log, _) = open(dir.path());
+    let log = log();
     for n in 1..=50 {
         log.record_detached(&entry(n));
     }
@@ -174,82 +184,199 @@ async fn closing_and_dropping_drain() {
     let health = log.health();
     assert!(!health.writable);
     assert_eq!((health.entries, health.lost), (50, 1));
-    let (log, _) = open(dir.path());
-    for n in 51..=80 {
+    assert_eq!(written(&log), numbered(1..=50));
+    let log = self::log();
+    let reader = log.reader().clone();
+    for n in 1..=80 {
         log.record_detached(&entry(n));
     }
     drop(log);
-    assert_eq!(cases(dir.path()), numbered(1..=80));
-}
-
-#[tokio::test]
-async fn a_clock_that_was_set_back_is_held() {
-    let dir = dir();
-    let future = Timestamp::now() + SignedDuration::from_hours(24);
-    let mut line = Vec::new();
-    let members = Members::of(&entry(1)).unwrap();
-    let before = Chain::default().append(future, &members, &mut line);
-    fs::write(segment(dir.path(), 1), line).unwrap();
-    let (log, _) = open(dir.path());
-    let from = Timestamp::now();
-    assert_eq!(log.record(&entry(2)).await.unwrap().at, before.at);
-    log.close().await;
-    verify(dir.path(), |_| {}).unwrap();
-    // What the clock says is there too, where it isn't what the entry is dated.
-    let entries = read(dir.path()).map(|json| serde_json::from_str(&json.unwrap()).unwrap());
-    let entries: Vec<Value> = entries.collect();
-    assert!(entries[0].get("clock").is_none());
-    let clock: Timestamp = entries[1]["clock"].as_str().unwrap().parse().unwrap();
-    let tolerance = SignedDuration::from_secs(60);
-    assert!(clock.duration_since(from).abs() < tolerance, "{clock}");
+    assert_eq!(cases(&*reader, 0..80), numbered(1..=80));
 }
 
 #[tokio::test]
 async fn what_is_not_an_entry_is_refused() {
-    let dir = dir();
-    let (log, _) = open(dir.path());
+    let log = log();
     for not in [
         json!(null),
-        json!("text"),
         json!([1]),
         json!({ "entry": 1 }),
-        json!({ "prev": null }),
-        json!({ "a": 1, "at": "now" }),
-        json!({ "clock": "then" }),
+        json!({ "at": 1 }),
     ] {
         let refused = log.record(&not).await;
         assert!(matches!(refused, Err(AuditError::Invalid(_))), "{not}");
+        log.record_detached(&not);
     }
-    for hidden in [r#"{"\u0061t": 1}"#, " { \"prev\" : 1 }"] {
-        let raw = serde_json::value::RawValue::from_string(hidden.trim().to_owned()).unwrap();
-        let refused = log.record(&raw).await;
-        assert!(matches!(refused, Err(AuditError::Invalid(_))), "{hidden}");
-    }
-    for odd in [
-        "{}",
-        r#"{"a": "at", "b": ["\u0061t"]}"#,
-        "{ }",
-        "{\n \"a\": \"\\n\",\r\n \"ü\": {\"entry\": 1}\n}",
-    ] {
-        let raw = serde_json::value::RawValue::from_string(odd.to_owned()).unwrap();
-        log.record(&raw).await.unwrap();
-    }
-    log.close().await;
-    assert_eq!(verify(dir.path(), |_| {}).unwrap().entries, 4);
-    for json in read(dir.path()) {
-        serde_json::from_str::<Value>(&json.unwrap()).unwrap();
+    assert_eq!((log.health().entries, log.health().lost), (0, 4));
+}
+
+#[tokio::test]
+async fn nothing_is_answered_that_is_not_durable_and_the_log_recovers() {
+    for recover_fails in [false, true] {
+        let switches = Switches::default();
+        let log = switches.log(Options::default());
+        for n in 1..=3 {
+            log.record(&entry(n)).await.unwrap();
+        }
+        switches.set(|faults| (faults.append_fails, faults.recover_fails) = (true, recover_fails));
+        for _ in 0..3 {
+            let refused = log.record(&entry(99)).await;
+            assert_eq!(refused, Err(AuditError::NotWritten));
+            let health = log.health();
+            assert!(
+                !health.writable && health.last_error.is_some(),
+                "{health:?}"
+            );
+        }
+        switches.heal();
+        for n in 4..=7 {
+            assert_eq!(log.record(&entry(n)).await.unwrap().entry, n);
+        }
+        let health = log.health();
+        assert!(health.writable && health.last_error.is_some(), "{health:?}");
+        assert_eq!((health.entries, health.lost), (7, 0));
+        assert_eq!(written(&log), numbered(1..=7));
     }
 }
 
-#[test]
-fn an_unreadable_log_is_no_broken_entry() {
-    let dir = dir();
-    let missing = verify(&dir.path().join("none"), |_| {}).unwrap_err();
-    assert!(matches!(missing.what, Flaw::Unreadable(_)));
-    let empty = verify(dir.path(), |_| {}).unwrap();
-    assert_eq!((empty.entries, empty.first, empty.segments), (0, 0, 0));
-    let file = dir.path().join("file");
-    fs::write(&file, "").unwrap();
-    let refused = Log::open(&file, Options::default());
-    assert!(matches!(refused, Err(OpenError::Io { .. })));
+#[tokio::test]
+async fn an_idle_log_finds_out_that_the_store_is_back() {
+    let switches = Switches::default();
+    let log = switches.log(Options {
+        retry: Duration::from_millis(1),
+        ..Options::default()
+    });
+    switches.set(|faults| faults.append_fails = true);
+    log.record(&entry(99)).await.unwrap_err();
+    // Nobody calls, and yet the store is tried again.
+    let (reached, tried) = mpsc::channel();
+    switches.set(|faults| faults.reached = Some(reached));
+    for _ in 0..2 {
+        tried.recv().unwrap();
+    }
+    assert!(!log.health().writable);
+    assert!(switches.faults.lock().unwrap().probes >= 1);
+    switches.heal();
+    while !log.health().writable {
+        std::thread::yield_now();
+    }
+    log.record(&entry(1)).await.unwrap();
+    assert_eq!(written(&log), numbered(1..=1));
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_callers_and_then_counts_what_is_lost() {
+    let switches = Switches::default();
+    let log = switches.log(Options {
+        queue: 3,
+        reserve: 2,
+        ..Options::default()
+    });
+    let (reached, appends) = mpsc::channel();
+    switches.set(|faults| faults.reached = Some(reached));
+    let held = switches.gate.lock().unwrap();
+    let first = log.record(&entry(1));
+    appends.recv().unwrap();
+    let waiting: Vec<_> = (2..=4).map(|n| log.record(&entry(n))).collect();
+    let refused = log.record(&entry(99)).now_or_never();
+    assert_eq!(refused, Some(Err(AuditError::Overloaded)));
+    for n in 5..=7 {
+        log.record_detached(&entry(n));
+    }
+    let health = log.health();
+    assert_eq!((health.queued, health.lost), (5, 1));
+    drop(held);
+    first.await.unwrap();
+    try_join_all(waiting).await.unwrap();
+    log.close().await;
+    assert_eq!(written(&log), numbered(1..=6));
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_shows_before_it_fails() {
+    let switches = Switches::default();
+    let log = switches.log(Options {
+        stall: Duration::ZERO,
+        ..Options::default()
+    });
+    assert!(log.health().writable, "nobody waits");
+    let (reached, appends) = mpsc::channel();
+    switches.set(|faults| faults.reached = Some(reached));
+    let held = switches.gate.lock().unwrap();
+    let first = log.record(&entry(1));
+    appends.recv().unwrap();
+    let health = log.health();
+    assert!(!health.writable);
+    let silent = Some("the disk doesn't answer".to_owned());
+    assert_eq!(health.last_error, silent);
+    drop(held);
+    first.await.unwrap();
+    assert!(log.health().writable);
+    assert_eq!(log.health().last_error, None);
+}
+
+#[tokio::test]
+async fn entries_of_callers_that_left_outlive_a_failing_store() {
+    let switches = Switches::default();
+    let log = switches.log(Options {
+        reserve: 2,
+        retry: Duration::from_secs(3600),
+        ..Options::default()
+    });
+    switches.set(|faults| faults.append_fails = true);
+    log.record_detached(&entry(1));
+    drop(log.record(&entry(2)));
+    log.record(&entry(99)).await.unwrap_err();
+    assert_eq!(log.health().lost, 0);
+    log.record_detached(&entry(98));
+    log.record(&entry(99)).await.unwrap_err();
+    log.record(&entry(99)).await.unwrap_err();
+    let health = log.health();
+    assert_eq!((health.queued, health.lost), (2, 1));
+    switches.heal();
+    log.close().await;
+    assert_eq!(written(&log), numbered(1..=2));
+    assert_eq!(log.health().queued, 0);
+}
+
+/// A stop mustn't wait for a store that may never answer, nor may whoever drops the log last.
+#[tokio::test]
+async fn a_store_that_hangs_doesnt_hold_up_a_stop() {
+    let switches = Switches::default();
+    let log = switches.log(Options::default());
+    let reader = log.reader().clone();
+    let (reached, appends) = mpsc::channel();
+    switches.set(|faults| faults.reached = Some(reached));
+    let (holding, hold) = mpsc::channel::<()>();
+    let (held, hangs) = mpsc::channel();
+    let gate = switches.gate.clone();
+    let hanging = std::thread::spawn(move || {
+        let _held = gate.lock().unwrap();
+        held.send(()).unwrap();
+        hold.recv().unwrap();
+    });
+    hangs.recv().unwrap();
+    let first = log.record(&entry(1));
+    appends.recv().unwrap();
+    assert!(!log.close_within(Duration::from_millis(20)).await);
+    drop(log);
+    holding.send(()).unwrap();
+    hanging.join().unwrap();
+    first.await.unwrap();
+    assert_eq!(cases(&*reader, 0..1), numbered(1..=1));
+}
+
+#[tokio::test]
+async fn a_reader_may_stop() {
+    let log = log();
+    for n in 1..=5 {
+        log.record(&entry(n)).await.unwrap();
+    }
+    let mut seen = 0;
+    let some = &mut |_, _: &[u8]| {
+        seen += 1;
+        ControlFlow::Break(())
+    };
+    log.reader().leaves(1..5, some).unwrap();
+    assert_eq!(seen, 1);
 }

@@ -113,7 +113,9 @@ impl Writer {
     /// Tells, once, that entries can't be dated by the clock.
     fn look_at_the_clock(&mut self) {
         let now = Timestamp::now();
-        let behind = self.at.is_some_and(|last| last.duration_since(now) > CORRECTION);
+        let behind = self
+            .at
+            .is_some_and(|last| last.duration_since(now) > CORRECTION);
         if behind && !self.behind {
             tracing::warn!(
                 "the clock is behind the audit log: entries have the last one's time, and the clock's"
@@ -154,11 +156,14 @@ impl Writer {
         };
         self.queue.failed(error);
         let refusal = || Err(AuditError::NotWritten);
-        let left = drafts.into_iter().zip(replies).filter_map(|(draft, reply)| {
-            // Who doesn't hear of it left while waiting, and can't try again.
-            let told = reply.is_some_and(|reply| reply.send(refusal()));
-            (!told).then_some(draft)
-        });
+        let left = drafts
+            .into_iter()
+            .zip(replies)
+            .filter_map(|(draft, reply)| {
+                // Who doesn't hear of it left while waiting, and can't try again.
+                let told = reply.is_some_and(|reply| reply.send(refusal()));
+                (!told).then_some(draft)
+            });
         self.kept = left.collect();
         let lost = self.kept.len().saturating_sub(self.options.reserve);
         self.kept.truncate(self.options.reserve);

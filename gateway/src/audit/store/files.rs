@@ -1,15 +1,63 @@
-//! The store in files of its own.
+//! The store in files of its own, laid out as C2SP's `tlog-tiles`.
+//!
+//! An append is one write and one sync of a segment in `wal/`. A thread of its own moves leaves from
+//! there into bundles and tiles, 256 at a time; until then readers find them in memory.
 
+mod bundle;
+mod disk;
+mod load;
+mod notes;
+mod paths;
+mod prune;
+mod sealer;
+mod tail;
+mod tiles;
+mod view;
+mod wal;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Committed, Draft, Head, Memory, OpenError, Reader, Store};
+use jiff::Timestamp;
+
+use super::{Batch, Committed, Draft, Head, OpenError, Reader, Store};
 use crate::checkpoint::{Keys, Signer};
+use disk::{Disk, FileSystem};
+use load::{Last, Loaded, load};
+use sealer::{Pace, Sealer};
+use tail::Chunk;
+use view::View;
+use wal::Wal;
+
+pub use prune::prune;
 
 /// A log in a directory.
-#[derive(Debug)]
-pub struct Files(Memory);
+pub struct Files {
+    /// Goes first: it ends what it does before the directory is unlocked.
+    sealer: Sealer,
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    segment_bytes: u64,
+    signer: Signer,
+    head: Head,
+    wal: Wal,
+    view: Arc<View>,
+    /// Held for as long as the log is written to.
+    _lock: File,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Files {
     /// Opens the log in `dir`, or begins one there.
@@ -17,29 +65,155 @@ impl Files {
     /// # Errors
     /// [`OpenError`].
     pub fn open(
-        _dir: &Path,
-        _segment_bytes: u64,
+        dir: &Path,
+        segment_bytes: u64,
         signer: Signer,
-        _keys: Keys,
+        keys: Keys,
     ) -> Result<Self, OpenError> {
-        Ok(Self(Memory::new(signer)))
+        let disks: [Arc<dyn Disk>; 2] = [Arc::new(FileSystem), Arc::new(FileSystem)];
+        Self::open_on(disks, dir, segment_bytes, signer, &keys, Pace::default())
+    }
+
+    /// As [`open`](Self::open), on one disk for what is written first and another for what is sealed.
+    fn open_on(
+        [disk, sealing]: [Arc<dyn Disk>; 2],
+        dir: &Path,
+        segment_bytes: u64,
+        signer: Signer,
+        keys: &Keys,
+        pace: Pace,
+    ) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io {
+            path: dir.to_owned(),
+            source,
+        };
+        disk::create_dir(dir).map_err(io)?;
+        let lock = lock(dir)?;
+        let Loaded { head, view, last } = load(dir, Some(keys))?;
+        disk::create_dir(&paths::wal(dir)).map_err(io)?;
+        let wal = match last {
+            Some(Last {
+                path,
+                whole,
+                torn,
+                note,
+            }) => {
+                if torn > 0 {
+                    tracing::warn!(audit.torn_bytes = torn, "cut off a torn tail");
+                }
+                // What a process wrote and died before syncing counts from now on.
+                let wal = Wal::resume(&*disk, path, whole, note);
+                disk::sync_dir(&paths::wal(dir)).map_err(io)?;
+                wal
+            }
+            None => Wal::begin(dir, head.tree.size()),
+        };
+        let wal = wal.map_err(io)?;
+        let view = Arc::new(view);
+        let sealer = Sealer::start(Arc::clone(&view), sealing, dir, pace);
+        Ok(Self {
+            sealer: sealer.map_err(OpenError::Thread)?,
+            disk,
+            dir: dir.to_owned(),
+            segment_bytes,
+            signer,
+            head,
+            wal,
+            view,
+            _lock: lock,
+        })
     }
 }
 
 impl Store for Files {
     fn append(&mut self, drafts: &[Draft]) -> io::Result<Committed> {
-        self.0.append(drafts)
+        if drafts.is_empty() {
+            return Ok(Committed {
+                first: self.head.tree.size(),
+                placed: Vec::new(),
+                checkpoint: self.view.tail().checkpoint().clone(),
+            });
+        }
+        self.sealer.keeps_up()?;
+        let mut batch = Batch::of(drafts, &self.head, &self.signer, Timestamp::now);
+        if self.wal.bytes() >= self.segment_bytes {
+            self.wal = Wal::begin(&self.dir, batch.first)?;
+        }
+        self.wal.commit(&*self.disk, &batch)?;
+        let chunk = Chunk {
+            first: batch.first,
+            text: std::mem::take(&mut batch.text),
+            ends: std::mem::take(&mut batch.ends),
+        };
+        let checkpoint = batch.checkpoint.clone();
+        let wakes = {
+            let mut tail = self.view.tail();
+            let pending = tail.pending();
+            tail.push(chunk, &batch.completed, checkpoint);
+            tail.pending() > pending
+        };
+        if wakes {
+            self.sealer.wake();
+        }
+        let (committed, head) = batch.committed();
+        self.head = head;
+        Ok(committed)
     }
+
     fn recover(&mut self) -> io::Result<()> {
-        self.0.recover()
+        self.wal.recover(&*self.disk)
     }
+
     fn probe(&mut self) -> io::Result<()> {
-        self.0.probe()
+        self.sealer.keeps_up()?;
+        self.wal.probe(&*self.disk)
     }
+
     fn head(&self) -> Head {
-        self.0.head()
+        self.head.clone()
     }
+
     fn reader(&self) -> Arc<dyn Reader> {
-        self.0.reader()
+        self.view.clone()
+    }
+}
+
+/// Reads the log in `dir` as it is now, also while a gateway writes to it. Without keys, signatures
+/// aren't looked at.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn read(dir: &Path, keys: Option<&Keys>) -> Result<impl Reader + use<>, OpenError> {
+    found(dir, keys)
+}
+
+/// A segment may go between looking for it and opening it, as often as a log is sealed meanwhile.
+const ATTEMPTS: usize = 16;
+
+pub(crate) fn found(dir: &Path, keys: Option<&Keys>) -> Result<View, OpenError> {
+    let sealed = || notes::last(&dir.join(paths::CHECKPOINTS)).ok().flatten();
+    let mut attempts = 1;
+    loop {
+        let before = sealed();
+        match load(dir, keys) {
+            Ok(loaded) => return Ok(loaded.view),
+            Err(_) if attempts < ATTEMPTS && before != sealed() => attempts += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join(paths::LOCK);
+    let file = disk::append_to(&path).map_err(|source| OpenError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
+            dir: dir.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
     }
 }

@@ -59,9 +59,11 @@ impl Store for Memory {
     fn append(&mut self, drafts: &[Draft]) -> io::Result<Committed> {
         let batch = Batch::of(drafts, &self.head, &self.signer, Timestamp::now);
         let mut kept = self.shared.kept();
-        kept.leaves.extend(batch.leaves().map(|(_, leaf)| leaf.into()));
+        kept.leaves
+            .extend(batch.leaves().map(|(_, leaf)| leaf.into()));
         // They come in the order in which tlog_tiles numbers them.
-        kept.hashes.extend(batch.completed.iter().map(|(_, hash)| *hash));
+        kept.hashes
+            .extend(batch.completed.iter().map(|(_, hash)| *hash));
         kept.checkpoint = batch.checkpoint.clone();
         let (committed, head) = batch.committed();
         self.head = head;

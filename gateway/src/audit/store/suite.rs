@@ -53,7 +53,10 @@ pub(crate) fn cases(reader: &dyn Reader, places: std::ops::Range<u64>) -> Vec<St
 }
 
 /// Runs all of it on a store that is empty, and on the same one opened again by `again`.
-pub(crate) fn conforms(mut store: Box<dyn Store>, again: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>) {
+pub(crate) fn conforms(
+    mut store: Box<dyn Store>,
+    again: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>,
+) {
     let reader = store.reader();
     let empty = reader.checkpoint().unwrap();
     assert_eq!((empty.size, &*empty.note), (0, ""));
@@ -106,7 +109,11 @@ fn check_reading(reader: &dyn Reader, total: u64, heads: &[super::Signed]) {
     let mut given = 0;
     let some = &mut |_, _: &[u8]| {
         given += 1;
-        if given == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if given == 3 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     reader.leaves(0..total, some).unwrap();
     assert_eq!(given, 3);

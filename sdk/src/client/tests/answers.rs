@@ -34,6 +34,20 @@ fn script() -> Vec<Reply> {
 }
 
 #[tokio::test]
+async fn a_receipts_evidence_is_fetched_by_its_number() {
+    let (_, text) = loket_schemas::envelope("receipt").unwrap().valid[0];
+    let evidence: Value = serde_json::from_str(text).unwrap();
+    let entry = evidence["entry"].as_u64().unwrap();
+    let gateway = Gateway::with([Reply::json(&evidence), Reply::json(&evidence)]).await;
+    let client = gateway.client();
+    let fetched = client.receipt(entry).await.unwrap();
+    assert_eq!(serde_json::to_value(fetched).unwrap(), evidence);
+    assert_eq!(gateway.seen()[0].path, format!("/v1/receipts/{entry}"));
+    let error = client.receipt(entry + 1).await.unwrap_err();
+    assert_eq!(error.code(), "protocol");
+}
+
+#[tokio::test]
 async fn the_request_is_the_wires() {
     let gateway = Gateway::with(script()).await;
     let trace = TraceContext::root(true);

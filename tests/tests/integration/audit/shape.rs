@@ -16,10 +16,7 @@ fn check(members: &Map<String, Value>, schema: &Value) {
     }
     for name in schema["required"].as_array().unwrap() {
         let name = name.as_str().unwrap();
-        assert!(
-            name == "hash" || members.contains_key(name),
-            "{name} is missing"
-        );
+        assert!(members.contains_key(name), "{name} is missing");
     }
 }
 

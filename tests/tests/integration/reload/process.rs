@@ -382,7 +382,7 @@ async fn a_rolling_restart_of_two_loses_no_request() {
     let answered = load.answered.load(Ordering::Relaxed) as u64;
     let recorded = [1, 2].map(|n| {
         let audit = site.path().join(format!("audit-{n}"));
-        verify::verify(&audit, |_| {}).unwrap().entries
+        verify::verify(&audit, None, |_| {}).unwrap().entries
     });
     assert!(recorded.iter().all(|entries| *entries > 0), "{recorded:?}");
     assert!(recorded.iter().sum::<u64>() >= answered, "{recorded:?}");

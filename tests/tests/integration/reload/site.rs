@@ -12,7 +12,7 @@ use loket_gateway::pipeline::Gateway;
 use loket_gateway::reload::{Changes, Refused, Reloader};
 use loket_gateway::service::Service;
 use loket_gateway::telemetry::Telemetry;
-use loket_sdk::testing::{Ca, FakeAgency, FakeCounter, Leaf};
+use loket_sdk::testing::{Ca, FakeAgency, FakeCounter, Leaf, signing_key};
 use loket_tests::logs;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -81,10 +81,15 @@ impl Site {
         site.ca.write_to(at);
         site.ca.system("gateway", "mpp-1").write_to(at);
         fs::write(at.join("crl.pem"), site.ca.crl(&[])).unwrap();
-        let mut key = fs::OpenOptions::new();
-        let key = key.write(true).create(true).truncate(true).mode(0o600);
-        let mut key = key.open(at.join("subject.key")).unwrap();
-        std::io::Write::write_all(&mut key, "5a".repeat(32).as_bytes()).unwrap();
+        for (name, text) in [
+            ("subject.key", "5a".repeat(32)),
+            ("audit.key", signing_key()),
+        ] {
+            let mut key = fs::OpenOptions::new();
+            let key = key.write(true).create(true).truncate(true).mode(0o600);
+            let mut key = key.open(at.join(name)).unwrap();
+            std::io::Write::write_all(&mut key, text.as_bytes()).unwrap();
+        }
         site
     }
 
@@ -156,6 +161,7 @@ address = "{admin}"
 [audit]
 directory = "{audit}"
 subject_key_file = "subject.key"
+signing_key_files = ["audit.key"]
 [telemetry]
 environment = "test"
 [drain]

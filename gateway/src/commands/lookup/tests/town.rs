@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use loket_sdk::testing::{Ca, FakeAgency, Fault};
+use loket_sdk::testing::{Ca, FakeAgency, Fault, signing_key};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -100,6 +100,7 @@ revocation_lists = []
 [audit]
 directory = "audit"
 subject_key_file = "subject.key"
+signing_key_files = ["audit.key"]
 [limits]
 [telemetry]
 [drain]
@@ -146,9 +147,15 @@ state = "active"
 "#;
 
 fn configuration(dir: &Path, dukcapil: &str, djp: &str) -> Config {
-    let key = dir.join("subject.key");
-    std::fs::write(&key, "5e".repeat(32)).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let secrets = [
+        ("subject.key", "5e".repeat(32)),
+        ("audit.key", signing_key()),
+    ];
+    for (name, text) in secrets {
+        let key = dir.join(name);
+        std::fs::write(&key, text).unwrap();
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let path = dir.join("loket.toml");
     let text = CONFIGURATION
         .replace("DUKCAPIL", dukcapil)

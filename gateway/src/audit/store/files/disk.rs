@@ -1,0 +1,111 @@
+//! What the store asks of the file system.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The calls that fail when a disk is full or failing; tests put faults here.
+pub(crate) trait Disk: Send + Sync {
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn truncate(&self, file: &File, len: u64) -> io::Result<()> {
+        file.set_len(len)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+}
+
+/// The real one.
+#[derive(Debug)]
+pub(crate) struct FileSystem;
+
+impl Disk for FileSystem {}
+
+/// Files that come into being together: each appears whole and durable, or isn't there.
+pub(super) struct Replacing<'a> {
+    disk: &'a dyn Disk,
+    written: Vec<(File, PathBuf, PathBuf)>,
+    /// Directories whose names changed.
+    dirs: BTreeSet<PathBuf>,
+}
+
+impl<'a> Replacing<'a> {
+    pub(super) fn on(disk: &'a dyn Disk) -> Self {
+        Self {
+            disk,
+            written: Vec::new(),
+            dirs: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn write(&mut self, path: PathBuf, bytes: &[u8]) -> io::Result<()> {
+        if let Some(dir) = path.parent() {
+            self.create_dir(dir)?;
+        }
+        let new = path.with_extension("new");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let file = options.open(&new)?;
+        self.disk.write(&file, bytes)?;
+        self.written.push((file, new, path));
+        Ok(())
+    }
+
+    fn create_dir(&mut self, dir: &Path) -> io::Result<()> {
+        self.dirs.insert(dir.to_owned());
+        if dir.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = dir.parent() {
+            self.create_dir(parent)?;
+        }
+        match DirBuilder::new().mode(0o700).create(dir) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes all of it durable.
+    pub(super) fn finish(self) -> io::Result<()> {
+        for (file, _, _) in &self.written {
+            self.disk.sync(file)?;
+        }
+        for (_, new, path) in &self.written {
+            self.disk.rename(new, path)?;
+        }
+        self.dirs.iter().try_for_each(|dir| sync_dir(dir))
+    }
+}
+
+/// Creates `dir`, readable by nobody else, and makes its name durable.
+pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
+        _ => sync_dir(Path::new(".")),
+    }
+}
+
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// A file to append to, begun if it isn't there.
+pub(super) fn append_to(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    options.open(path)
+}

@@ -1,0 +1,155 @@
+//! View: the log as readers see it, files first and the tail after them.
+
+use std::io;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tlog_tiles::tlog::{Hash, split_stored_hash_index};
+
+use super::paths::WIDTH;
+use super::tail::{Found, Leaf, Tail, root};
+use super::tiles::{self, Tiles};
+use crate::audit::draft::dated;
+use crate::audit::store::{Each, Flaw, ReadError, Reader, Signed};
+
+#[derive(Debug)]
+pub(crate) struct View {
+    tiles: Tiles,
+    tail: Mutex<Tail>,
+}
+
+impl View {
+    pub(super) fn of(dir: &Path, tail: Tail) -> Self {
+        Self {
+            tiles: Tiles::of(dir),
+            tail: Mutex::new(tail),
+        }
+    }
+
+    pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
+        // Nothing in a critical section can panic halfway.
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn sealed(&self) -> u64 {
+        self.tail().sealed()
+    }
+
+    fn hash(&self, level: u8, n: u64) -> Result<Hash, ReadError> {
+        let found = self.tail().hash(level, n);
+        match found {
+            Found::Here(hash) => Ok(hash),
+            Found::Unknown => Err(ReadError::Unknown),
+            Found::Tile {
+                level,
+                n,
+                from,
+                count,
+            } => {
+                let tile = self.tiles.tile(level, n)?;
+                let hashes = tile.get(from..from + count).unwrap_or_default();
+                Ok(root(hashes.to_vec()))
+            }
+        }
+    }
+
+    /// The date of a bundle's first leaf.
+    fn begins(&self, bundle: u64) -> Result<Timestamp, ReadError> {
+        let leaf = self.tiles.first_leaf(bundle)?;
+        dated(&leaf).ok_or_else(|| ReadError::Broken {
+            entry: bundle * WIDTH + 1,
+            place: format!("bundle {bundle}"),
+            what: Flaw::Malformed,
+        })
+    }
+}
+
+impl Reader for View {
+    fn checkpoint(&self) -> Result<Signed, ReadError> {
+        Ok(self.tail().checkpoint().clone())
+    }
+
+    fn hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, ReadError> {
+        let hash = |index: &u64| {
+            // Beyond what a tree can have, the crate would panic.
+            if *index >= u64::MAX / 2 {
+                return Err(ReadError::Unknown);
+            }
+            let (level, n) = split_stored_hash_index(*index);
+            self.hash(level, n)
+        };
+        indexes.iter().map(hash).collect()
+    }
+
+    fn leaves(&self, places: Range<u64>, each: &mut Each<'_>) -> Result<(), ReadError> {
+        let mut place = places.start;
+        while place < places.end {
+            // `each` may take its time, and may read.
+            let found = self.tail().leaf(place);
+            match found {
+                Leaf::Unknown => return Err(ReadError::Unknown),
+                Leaf::Unsealed(chunk) => {
+                    while place < places.end.min(chunk.end()) {
+                        let leaf = chunk.leaf(place).ok_or(ReadError::Unknown)?;
+                        if each(place, leaf).is_break() {
+                            return Ok(());
+                        }
+                        place += 1;
+                    }
+                }
+                Leaf::Sealed => {
+                    let n = place / WIDTH;
+                    let bundle = self.tiles.bundle(n)?;
+                    while place < places.end.min((n + 1) * WIDTH) {
+                        let at = usize::try_from(place % WIDTH).unwrap_or_default();
+                        let leaf = bundle.get(at).ok_or(ReadError::Unknown)?;
+                        if each(place, leaf).is_break() {
+                            return Ok(());
+                        }
+                        place += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn since(&self, moment: Timestamp) -> Result<u64, ReadError> {
+        let (sealed, size) = {
+            let tail = self.tail();
+            (tail.sealed(), tail.checkpoint().size)
+        };
+        let (mut from, mut to) = (self.first() / WIDTH, sealed / WIDTH);
+        // The first bundle that doesn't begin before it.
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.begins(middle) {
+                Ok(begins) if begins >= moment => to = middle,
+                // Deleted just now, it is before any that is asked for.
+                Ok(_) | Err(ReadError::Pruned) => from = middle + 1,
+                Err(error) => return Err(error),
+            }
+        }
+        // It begins in the bundle before that, or in the tail.
+        let from = from.saturating_sub(1).max(self.first() / WIDTH) * WIDTH;
+        let mut found = size;
+        self.leaves(
+            from..size,
+            &mut |place, leaf| match dated(leaf).is_some_and(|at| at >= moment) {
+                true => {
+                    found = place;
+                    ControlFlow::Break(())
+                }
+                false => ControlFlow::Continue(()),
+            },
+        )?;
+        Ok(found)
+    }
+
+    fn first(&self) -> u64 {
+        let first: io::Result<u64> = tiles::first(self.tiles.dir());
+        first.unwrap_or(0)
+    }
+}

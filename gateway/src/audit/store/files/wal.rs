@@ -1,0 +1,244 @@
+//! What is written first: batches in, one write and one sync each, and the other way round.
+//!
+//! A batch is its leaves, each after its length in 32 bits, and its signed checkpoint, whose length has
+//! the highest bit set. What isn't followed by its checkpoint was never answered for.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::disk::{self, Disk};
+use super::paths;
+use crate::audit::draft::MAX_LEAF;
+use crate::audit::store::Batch;
+
+/// Set in the length of a checkpoint.
+const COMMIT: u32 = 1 << 31;
+
+/// Far more than a checkpoint under as many keys as there may be.
+const MAX_NOTE: usize = 32 << 10;
+
+/// What a probe writes and takes back.
+const PROBE: [u8; 512] = [0; 512];
+
+/// The segment that is written to.
+pub(super) struct Wal {
+    path: PathBuf,
+    /// Nothing after a failure, until the file was opened again and found as it should be.
+    file: Option<File>,
+    /// Bytes known to be on disk.
+    durable: u64,
+    /// The last batch's checkpoint, as it stands at the end.
+    last: Vec<u8>,
+    /// Kept for its room.
+    buffer: Vec<u8>,
+}
+
+impl Wal {
+    /// Goes on after the `durable` bytes of a segment, which end with the checkpoint `last`; what comes
+    /// after them is cut off.
+    pub(super) fn resume(
+        disk: &dyn Disk,
+        path: PathBuf,
+        durable: u64,
+        last: Vec<u8>,
+    ) -> io::Result<Self> {
+        let mut wal = Self {
+            path,
+            file: None,
+            durable,
+            last,
+            buffer: Vec::new(),
+        };
+        wal.recover(disk)?;
+        Ok(wal)
+    }
+
+    /// Begins the segment of the leaves from `first` on. One left empty by a crash, or by a failure
+    /// just now, is taken over.
+    pub(super) fn begin(dir: &Path, first: u64) -> io::Result<Self> {
+        let path = paths::segment(dir, first);
+        let file = disk::append_to(&path)?;
+        if file.metadata()?.len() > 0 {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        disk::sync_dir(&paths::wal(dir))?;
+        Ok(Self {
+            path,
+            file: Some(file),
+            durable: 0,
+            last: Vec::new(),
+            buffer: Vec::new(),
+        })
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.durable
+    }
+
+    /// Makes a batch durable.
+    pub(super) fn commit(&mut self, disk: &dyn Disk, batch: &Batch) -> io::Result<()> {
+        let mut bytes = std::mem::take(&mut self.buffer);
+        bytes.clear();
+        for (_, leaf) in batch.leaves() {
+            frame(&mut bytes, 0, leaf)?;
+        }
+        frame(&mut bytes, COMMIT, batch.checkpoint.note.as_bytes())?;
+        let written = self.untouched().and_then(|file| {
+            disk.write(file, &bytes)?;
+            disk.sync(file)
+        });
+        if written.is_ok() {
+            self.durable += bytes.len() as u64;
+            self.last.clear();
+            self.last
+                .extend_from_slice(batch.checkpoint.note.as_bytes());
+        } else {
+            self.file = None;
+        }
+        self.buffer = bytes;
+        written
+    }
+
+    /// Goes back to what is durable, if the last attempt failed.
+    pub(super) fn recover(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let file = File::options().read(true).append(true).open(&self.path)?;
+        if file.metadata()?.len() < self.durable {
+            return Err(io::Error::other("the segment lost entries"));
+        }
+        disk.truncate(&file, self.durable)?;
+        disk.sync(&file)?;
+        let mut last = vec![0; self.last.len()];
+        let from = self.durable.checked_sub(last.len() as u64);
+        file.read_exact_at(&mut last, from.ok_or(io::ErrorKind::UnexpectedEof)?)?;
+        if last != self.last {
+            return Err(io::Error::other(
+                "the last checkpoint isn't what was written",
+            ));
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Tries the disk, and leaves nothing behind.
+    pub(super) fn probe(&mut self, disk: &dyn Disk) -> io::Result<()> {
+        self.recover(disk)?;
+        let durable = self.durable;
+        let probed = self.untouched().and_then(|file| {
+            disk.write(file, &PROBE)?;
+            disk.sync(file)?;
+            disk.truncate(file, durable)?;
+            disk.sync(file)
+        });
+        if probed.is_err() {
+            self.file = None;
+        }
+        probed
+    }
+
+    /// The open file, unless another hand unlinked or changed it: it would take entries and lose them.
+    fn untouched(&self) -> io::Result<&File> {
+        let closed = || io::Error::other("the segment isn't open");
+        let file = self.file.as_ref().ok_or_else(closed)?;
+        let found = file.metadata()?;
+        if found.nlink() == 0 {
+            return Err(io::Error::other("the segment was removed"));
+        }
+        if found.len() != self.durable {
+            return Err(io::Error::other("somebody else changed the segment"));
+        }
+        Ok(file)
+    }
+}
+
+fn frame(to: &mut Vec<u8>, mark: u32, bytes: &[u8]) -> io::Result<()> {
+    let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    to.extend_from_slice(&(len | mark).to_be_bytes());
+    to.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// A batch as it stands in a segment.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) text: Vec<u8>,
+    pub(super) ends: Vec<usize>,
+    pub(super) note: Vec<u8>,
+}
+
+/// Reads a segment from its beginning.
+pub(super) struct Batches {
+    from: BufReader<File>,
+    /// Where the last whole batch ends.
+    pub(super) whole: u64,
+    len: u64,
+}
+
+impl Batches {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        Ok(Self {
+            len: file.metadata()?.len(),
+            from: BufReader::with_capacity(256 << 10, file),
+            whole: 0,
+        })
+    }
+
+    /// Bytes after the last whole batch.
+    pub(super) fn torn(&self) -> u64 {
+        self.len - self.whole
+    }
+
+    /// The next whole batch; nothing if what comes next is none. It counts as whole once it was
+    /// [taken](Self::take).
+    pub(super) fn next(&mut self) -> io::Result<Option<(Written, u64)>> {
+        let mut batch = Written::default();
+        let mut at = self.whole;
+        loop {
+            let mut length = [0; 4];
+            at += 4;
+            if at > self.len {
+                return Ok(None);
+            }
+            self.from.read_exact(&mut length)?;
+            let length = u32::from_be_bytes(length);
+            let commit = length & COMMIT != 0;
+            let length = (length & !COMMIT) as usize;
+            at += length as u64;
+            let most = if commit { MAX_NOTE } else { MAX_LEAF };
+            if length == 0 || length > most || at > self.len {
+                return Ok(None);
+            }
+            let to = if commit {
+                &mut batch.note
+            } else {
+                &mut batch.text
+            };
+            let start = to.len();
+            to.resize(start + length, 0);
+            self.from.read_exact(&mut to[start..])?;
+            if commit {
+                return Ok((!batch.ends.is_empty()).then_some((batch, at)));
+            }
+            batch.ends.push(batch.text.len());
+        }
+    }
+
+    /// Goes on after a batch that ends here.
+    pub(super) fn take(&mut self, end: u64) {
+        self.whole = end;
+    }
+}
+
+/// What stands after `whole` bytes of a segment.
+pub(super) fn remainder(path: &Path, whole: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let len = file.metadata()?.len().saturating_sub(whole);
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+    file.read_exact_at(&mut bytes, whole)?;
+    Ok(bytes)
+}
