@@ -29,11 +29,9 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use loket_sdk::message::{Receipt, SubjectKey};
 
-use store::{Found, ReadError};
-
 use crate::refusal::Refusal;
 
-use store::{ReadError, Reader, Signed};
+use store::{Found, ReadError, Reader, Signed};
 
 /// How long an entry may take to become durable: a disk that hangs must not hang its callers.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -152,7 +152,7 @@ async fn a_citizen_is_told_who_looked() {
     assert_eq!(report.next, None);
     let looked = &report.entries[4];
     assert_eq!(looked.organisation.name, "BPN");
-    assert_eq!(looked.records[0].given[1].label, "Nama terdaftar");
+    assert_eq!(looked.records[0].given[1].label, "Nama wajib pajak");
     assert_eq!(looked.records[1].verified[0].name, "full_name");
     // The report is on record, and the next one tells of it.
     assert_eq!(report.receipt.entry, 10);

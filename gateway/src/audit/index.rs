@@ -11,7 +11,7 @@ mod tests;
 
 use std::fs;
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -115,17 +115,19 @@ impl Index {
             let tail: Vec<u64> = tail.map(|(_, at)| first + u64::from(*at)).collect();
             (state.runs.clone(), tail)
         };
+        // Those before it were deleted at the end of their term.
+        let kept = self.reader.first()..before;
         let mut found = Vec::new();
-        self.take(&tail, subject_ref, before, limit, &mut found)?;
+        self.take(&tail, subject_ref, &kept, limit, &mut found)?;
         for run in runs.iter().rev() {
-            if found.len() == limit {
+            if found.len() == limit || run.first() + LENGTH <= kept.start {
                 break;
             }
             if run.first() >= before {
                 continue;
             }
             let places = run.find(&self.directory, wanted)?;
-            self.take(&places, subject_ref, before, limit, &mut found)?;
+            self.take(&places, subject_ref, &kept, limit, &mut found)?;
         }
         Ok(found)
     }
@@ -135,17 +137,13 @@ impl Index {
         &self,
         places: &[u64],
         subject_ref: &str,
-        before: u64,
+        kept: &Range<u64>,
         limit: usize,
         found: &mut Vec<Found>,
     ) -> Result<(), ReadError> {
-        let first = self.reader.first();
-        for &place in places.iter().rev() {
-            if found.len() == limit || place < first {
+        for &place in places.iter().rev().filter(|place| kept.contains(place)) {
+            if found.len() == limit {
                 break;
-            }
-            if place >= before {
-                continue;
             }
             self.reader.leaves(place..place + 1, &mut |place, leaf| {
                 if subject_of(leaf) == Some(subject_ref.as_bytes()) {
@@ -161,7 +159,7 @@ impl Index {
     fn step(&self, size: u64) -> Result<bool, ReadError> {
         let mut state = self.state();
         let (start, next) = (state.number * LENGTH, (state.number + 1) * LENGTH);
-        if state.end <= start.max(self.reader.first()) && next <= size {
+        if next <= size && state.end <= start.max(self.reader.first()) {
             // What is there already, and is of this log.
             let run = Run::open(&self.directory, state.number);
             if let Some(run) = run.filter(|run| run.is_of(&*self.reader)) {
