@@ -15,7 +15,7 @@ mod act;
 mod call;
 mod entry;
 
-pub use act::{ActEntry, Asker, Fingerprint};
+pub use act::{ActEntry, Asker, Fingerprint, HoldCounts};
 pub use call::{BodySum, CallEntry, CallOutcome};
 pub use entry::{Entry, Kind, ReportEntry, SourceEntry};
 
@@ -179,11 +179,7 @@ impl Audit {
     /// hexadecimal. Without the key nobody can tell whether a number is in the log.
     #[must_use]
     pub fn subject_ref(&self, subject: &SubjectKey) -> String {
-        let mut context = aws_lc_rs::hmac::Context::with_key(&self.key);
-        context.update(subject.scheme.as_str().as_bytes());
-        context.update(&[0]);
-        context.update(subject.value.expose().as_bytes());
-        hex(context.sign().as_ref())
+        reference(&self.key, subject)
     }
 
     /// Reads the log where blocking hurts nobody.
@@ -215,6 +211,21 @@ impl Audit {
     pub fn log(&self) -> &log::Log {
         &self.log
     }
+}
+
+/// The subject's name in entries under a key; see [`Audit::subject_ref`].
+#[must_use]
+pub fn subject_ref(key: &[u8], subject: &SubjectKey) -> String {
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
+    reference(&key, subject)
+}
+
+fn reference(key: &aws_lc_rs::hmac::Key, subject: &SubjectKey) -> String {
+    let mut context = aws_lc_rs::hmac::Context::with_key(key);
+    context.update(subject.scheme.as_str().as_bytes());
+    context.update(&[0]);
+    context.update(subject.value.expose().as_bytes());
+    hex(context.sign().as_ref())
 }
 
 /// Lower-case hexadecimal.

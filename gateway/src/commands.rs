@@ -1,6 +1,10 @@
 //! Commands: one file per subcommand of `loket`.
 
+pub mod audit;
 pub mod check;
+pub mod hold;
 pub mod lookup;
 pub mod pki;
+pub mod register;
+pub mod rows;
 pub mod serve;

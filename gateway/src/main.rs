@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loket_gateway::commands::{check, lookup, pki, serve};
+use loket_gateway::commands::{audit, check, hold, lookup, pki, register, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -39,6 +39,12 @@ enum Command {
     Check(check::Args),
     /// Ask a gateway about a citizen
     Lookup(lookup::Args),
+    /// Read the audit log: a citizen's entries, usage, a breach
+    Audit(audit::Args),
+    /// Hold a citizen's data, or let it go
+    Hold(hold::Args),
+    /// Write the register of processing
+    Register(register::Args),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
 }
@@ -50,6 +56,9 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args, &mut out),
         Command::Check(args) => check::run(args, &mut out),
         Command::Lookup(args) => lookup::run(args, &mut out),
+        Command::Audit(args) => audit::run(args, &mut out),
+        Command::Hold(args) => hold::run(args, &mut out),
+        Command::Register(args) => register::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
     };
     match result {

@@ -8,6 +8,7 @@
 mod change;
 mod watch;
 
+use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -151,12 +152,21 @@ impl Reloader {
             };
             let refusal = outcome.as_ref().err().map(Refused::code);
             let entry = ActEntry::reload(asker, refusal, before, now.fingerprint.clone());
+            let counts = outcome.as_ref().ok();
+            let counts = counts.and_then(|changes| changes.hold_counts);
+            let holds = counts.map(|counts| ActEntry::holds(asker, counts));
             // Handed over in the order of reloads, and waited for without holding up the next.
-            let recorded = reloader.gateway.audit().record_act(&entry);
+            let audit = reloader.gateway.audit();
+            let recorded: Vec<_> = iter::once(entry)
+                .chain(holds)
+                .map(|entry| (entry.kind().as_str(), audit.record_act(&entry)))
+                .collect();
             drop(now);
-            if recorded.await {
-                let metrics = reloader.gateway.telemetry().metrics();
-                metrics.audit_recorded(entry.kind().as_str());
+            for (kind, recorded) in recorded {
+                if recorded.await {
+                    let metrics = reloader.gateway.telemetry().metrics();
+                    metrics.audit_recorded(kind);
+                }
             }
             outcome
         });

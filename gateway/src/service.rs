@@ -329,6 +329,10 @@ fn readiness(gateway: &Arc<Gateway>) -> Readiness {
 
 fn exposition(gateway: &Gateway) -> String {
     let queued = gateway.audit().log().health().queued;
-    gateway.telemetry().metrics().set_audit_queue(queued);
+    let metrics = gateway.telemetry().metrics();
+    metrics.set_audit_queue(queued);
+    for (grant, used) in gateway.snapshot().admission.used(Timestamp::now()) {
+        metrics.quota_used(grant, used);
+    }
     gateway.telemetry().prometheus_text()
 }

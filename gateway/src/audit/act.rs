@@ -27,6 +27,21 @@ pub struct ActEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<&'static str>,
     act: Act,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds: Option<HoldCounts>,
+}
+
+/// How many subjects are held; nobody is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HoldCounts {
+    /// Before the change.
+    pub before: usize,
+    /// After it.
+    pub after: usize,
+    /// Those that weren't held before.
+    pub added: usize,
+    /// Those that are no longer.
+    pub removed: usize,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -59,6 +74,17 @@ impl ActEntry {
                 before: None,
                 after: None,
             },
+            holds: None,
+        }
+    }
+
+    /// Others are held since a reload.
+    #[must_use]
+    pub fn holds(asked_by: Asker, counts: HoldCounts) -> Self {
+        Self {
+            kind: Kind::HoldChanged,
+            holds: Some(counts),
+            ..Self::drain(asked_by)
         }
     }
 
@@ -83,6 +109,7 @@ impl ActEntry {
                 before: Some(before),
                 after: Some(after),
             },
+            holds: None,
         }
     }
 

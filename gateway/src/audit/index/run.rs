@@ -81,7 +81,8 @@ impl Run {
         let sum = sum(&bytes);
         bytes[SUM..HEAD].copy_from_slice(&sum);
         let path = path(directory, number);
-        let half = path.with_extension("half");
+        // Of this process: a tool may build the same run beside a gateway.
+        let half = path.with_extension(format!("{}.half", std::process::id()));
         let mut file = File::create(&half)?;
         file.write_all(&bytes)?;
         // A run that is torn all the same is found out by its sum, and built again.
