@@ -10,6 +10,7 @@ pub mod log;
 pub mod proof;
 pub mod store;
 pub mod tree;
+pub mod verify;
 
 mod act;
 mod call;

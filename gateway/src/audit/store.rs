@@ -249,6 +249,9 @@ pub enum Flaw {
     /// A checkpoint isn't one of this log.
     #[error("the checkpoint after it: {0}")]
     Checkpoint(NoteError),
+    /// The disk or the database refused; this says nothing about the entry.
+    #[error("it can't be read")]
+    Unreadable(#[source] io::Error),
 }
 
 /// Why a log can't be opened.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use loket_gateway::checkpoint;
 use loket_gateway::config::{
     AuditSettings, AuditStore, Config, Deadlines, Drain, Limits, Listener, Reload,
 };
@@ -20,6 +21,7 @@ use loket_sdk::tls::MutualTls;
 
 use super::Town;
 use crate::grants;
+use crate::witness::Witness;
 
 /// The member whose counter asks.
 pub const MALL: &str = "mpp-kota";
@@ -53,6 +55,7 @@ pub struct TownBuilder {
     crl: Option<String>,
     agency_tls: BTreeMap<String, MutualTls>,
     pub(super) otlp: Option<http::Uri>,
+    witnesses: Vec<checkpoint::Witness>,
 }
 
 impl TownBuilder {
@@ -93,6 +96,7 @@ impl TownBuilder {
             crl: None,
             agency_tls: BTreeMap::new(),
             otlp: None,
+            witnesses: Vec::new(),
         }
     }
 
@@ -123,6 +127,18 @@ impl TownBuilder {
     pub fn member(mut self, id: &str, system: &str, pins: Vec<[u8; 32]>) -> Self {
         let member = member(id, system, self.rate, pins, None);
         self.members.push(member);
+        self
+    }
+
+    /// Shows the audit log's checkpoints to this witness.
+    ///
+    /// # Panics
+    /// When its address isn't one.
+    pub fn witness(mut self, witness: &Witness) -> Self {
+        self.witnesses.push(checkpoint::Witness {
+            key: witness.key(),
+            url: witness.url().parse().expect("an address"),
+        });
         self
     }
 
@@ -280,8 +296,8 @@ impl TownBuilder {
                 verifier_keys: Vec::new(),
                 subject_key: Sensitive::new(AUDIT_KEY.to_vec()),
                 commit_interval: Duration::from_millis(1),
-                witnesses: Vec::new(),
-                witness_interval: Duration::from_secs(60),
+                witnesses: self.witnesses.clone(),
+                witness_interval: Duration::from_millis(50),
             },
             telemetry: telemetry::Settings {
                 service_instance_id: "town".to_owned(),

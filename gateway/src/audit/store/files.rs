@@ -25,12 +25,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Batch, Committed, Draft, Head, OpenError, Reader, Store};
-use crate::checkpoint::{Keys, Signer};
+use super::{Batch, Committed, Draft, Head, OpenError, Reader, Signed, Store};
+use crate::checkpoint::{Keys, Signer, unverified};
 use disk::{Disk, FileSystem};
 use load::{Last, Loaded, load};
 use sealer::{Pace, Sealer};
-use tail::Chunk;
+use tail::{Chunk, Tail};
 use view::View;
 use wal::Wal;
 
@@ -190,7 +190,12 @@ pub fn read(dir: &Path, keys: Option<&Keys>) -> Result<impl Reader + use<>, Open
 /// A segment may go between looking for it and opening it, as often as a log is sealed meanwhile.
 const ATTEMPTS: usize = 16;
 
+/// As [`read`].
 pub(crate) fn found(dir: &Path, keys: Option<&Keys>) -> Result<View, OpenError> {
+    dir.metadata().map_err(|source| OpenError::Io {
+        path: dir.to_owned(),
+        source,
+    })?;
     let sealed = || notes::last(&dir.join(paths::CHECKPOINTS)).ok().flatten();
     let mut attempts = 1;
     loop {
@@ -201,6 +206,28 @@ pub(crate) fn found(dir: &Path, keys: Option<&Keys>) -> Result<View, OpenError> 
             Err(error) => return Err(error),
         }
     }
+}
+
+/// What is in bundles of a log that can't be loaded, as far as its last checkpoint says.
+pub(crate) fn sealed(dir: &Path) -> io::Result<Option<View>> {
+    let last = notes::last(&dir.join(paths::CHECKPOINTS))?;
+    Ok(last.and_then(|(note, _)| {
+        let said = unverified(note.as_bytes())?;
+        let sealed = said.size() / paths::WIDTH * paths::WIDTH;
+        let checkpoint = Signed {
+            size: sealed,
+            root: *said.hash(),
+            note: note.into(),
+        };
+        Some(View::of(dir, Tail::none(sealed, checkpoint)))
+    }))
+}
+
+/// The checkpoints that were kept, in order.
+pub(crate) fn checkpoints(
+    dir: &Path,
+) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
+    notes::all(&dir.join(paths::CHECKPOINTS))
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {

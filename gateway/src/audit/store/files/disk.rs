@@ -34,15 +34,18 @@ impl Disk for FileSystem {}
 /// Files that come into being together: each appears whole and durable, or isn't there.
 pub(super) struct Replacing<'a> {
     disk: &'a dyn Disk,
+    /// Where all of them are. It isn't made anew if another hand removed it.
+    base: &'a Path,
     written: Vec<(File, PathBuf, PathBuf)>,
     /// Directories whose names changed.
     dirs: BTreeSet<PathBuf>,
 }
 
 impl<'a> Replacing<'a> {
-    pub(super) fn on(disk: &'a dyn Disk) -> Self {
+    pub(super) fn of(base: &'a Path, disk: &'a dyn Disk) -> Self {
         Self {
             disk,
+            base,
             written: Vec::new(),
             dirs: BTreeSet::new(),
         }
@@ -63,7 +66,7 @@ impl<'a> Replacing<'a> {
 
     fn create_dir(&mut self, dir: &Path) -> io::Result<()> {
         self.dirs.insert(dir.to_owned());
-        if dir.is_dir() {
+        if dir == self.base || dir.is_dir() {
             return Ok(());
         }
         if let Some(parent) = dir.parent() {

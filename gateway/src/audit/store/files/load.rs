@@ -247,7 +247,7 @@ impl Loading<'_> {
             }
             (false, Ok(())) => {
                 let to = said.size();
-                return Err(self.broken(entry, path, Flaw::Rewritten { to }));
+                return Err(self.broken(entry.min(to), path, Flaw::Rewritten { to }));
             }
             (false, Err(_)) => return Ok(false),
         }

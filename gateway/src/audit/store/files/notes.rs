@@ -1,7 +1,7 @@
 //! Notes: a file of signed checkpoints, one after the other, in; each of them out.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -48,6 +48,38 @@ pub(super) fn last(path: &Path) -> io::Result<Option<(String, u64)>> {
     Ok(found.map(|(note, end)| (String::from_utf8_lossy(note).into_owned(), end)))
 }
 
+/// The whole notes of a file, in order; none if it isn't there.
+pub(crate) fn all(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        file => Some(BufReader::new(file?)),
+    };
+    Ok(file.into_iter().flat_map(|mut file| {
+        let mut ahead = Vec::new();
+        std::iter::from_fn(move || note(&mut file, &mut ahead).transpose())
+    }))
+}
+
+/// The next note, of which `ahead` has been read, as it has of the one after it.
+fn note(from: &mut impl BufRead, ahead: &mut Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    let (mut note, mut signed) = (std::mem::take(ahead), false);
+    loop {
+        let mut line = Vec::new();
+        from.read_until(b'\n', &mut line)?;
+        let signature = line.starts_with(SIGNATURE);
+        if signed && !signature {
+            *ahead = line;
+            return Ok(Some(note));
+        }
+        // What is written just now, or was torn.
+        if !line.ends_with(b"\n") {
+            return Ok(None);
+        }
+        signed |= signature;
+        note.append(&mut line);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -81,5 +113,16 @@ mod tests {
         fs::write(&path, both.repeat(1000)).unwrap();
         let end = both.len() as u64 * 1000;
         assert_eq!(last(&path).unwrap(), Some((b.to_owned(), end)));
+        let all = all(&path).unwrap().map(Result::unwrap);
+        assert_eq!(
+            all.collect::<Vec<_>>().concat(),
+            both.repeat(1000).into_bytes()
+        );
+        assert_eq!(
+            super::all(dir.path().join("none").as_path())
+                .unwrap()
+                .count(),
+            0
+        );
     }
 }

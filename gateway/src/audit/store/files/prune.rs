@@ -25,7 +25,7 @@ pub fn prune(dir: &Path, before: u64) -> io::Result<u64> {
     let first = (before / WIDTH).min(sealed.saturating_sub(1)).max(had);
     // Told before it is done: what is missing without having been told of was removed by another hand.
     if first > had {
-        let mut files = Replacing::on(&FileSystem);
+        let mut files = Replacing::of(dir, &FileSystem);
         files.write(dir.join(FIRST), format!("{}\n", first * WIDTH).as_bytes())?;
         files.finish()?;
     }

@@ -217,13 +217,13 @@ impl Work {
         if checkpoint.size == 0 {
             return Ok(());
         }
-        let mut files = Replacing::on(&*self.disk);
+        let mut files = Replacing::of(&self.dir, &*self.disk);
         files.write(self.dir.join(paths::CHECKPOINT), checkpoint.note.as_bytes())?;
         files.finish()
     }
 
     fn write(&self, group: &Group) -> io::Result<()> {
-        let mut files = Replacing::on(&*self.disk);
+        let mut files = Replacing::of(&self.dir, &*self.disk);
         let mut chunks = group.chunks.as_slice();
         for n in group.from / WIDTH..group.to / WIDTH {
             let places = n * WIDTH..(n + 1) * WIDTH;

@@ -98,6 +98,15 @@ impl Tail {
         }
     }
 
+    /// As if there were nothing but bundles and full tiles.
+    pub(super) fn none(sealed: u64, checkpoint: Signed) -> Self {
+        let rows = (0..8).map(|level| Row {
+            start: full(level, sealed) * WIDTH,
+            hashes: VecDeque::new(),
+        });
+        Self::new(sealed, rows.collect(), checkpoint)
+    }
+
     pub(super) fn sealed(&self) -> u64 {
         self.sealed
     }

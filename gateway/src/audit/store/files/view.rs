@@ -33,10 +33,6 @@ impl View {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn sealed(&self) -> u64 {
-        self.tail().sealed()
-    }
-
     fn hash(&self, level: u8, n: u64) -> Result<Hash, ReadError> {
         let found = self.tail().hash(level, n);
         match found {
