@@ -72,12 +72,14 @@ impl Desk {
         change(&mut request);
         let admitted = fixture::admitted(&self.snapshot.directory, "mpp-3510");
         let asked = request_bytes(&admitted, &request).unwrap();
+        let identified = admitted.identified();
         let (method, version) = (http::Method::POST, http::Version::HTTP_11);
         let path = "/v1/access-reports";
         let span = self
             .telemetry
             .server_span(&method, path, None, path, "https", version, None);
         let mut trail = Trail::open(self.audit.clone(), self.telemetry.clone(), span, None);
+        trail.identified(identified);
         let report = report(asked, &self.snapshot, &mut trail).await.unwrap();
         schema::access_report().check(&json!(report)).unwrap();
         report

@@ -11,6 +11,7 @@ use super::{Config, ConfigErrors, Deadlines, Severity};
 use crate::commands::pki::{Authority, Leaf};
 
 mod example;
+mod visibility;
 mod warnings;
 
 const BASE: &str = r#"

@@ -179,3 +179,28 @@ pub struct HeldBack {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grounds: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn every_golden_message_is_read_and_written() {
+        let golden = |name| loket_schemas::envelope(name).unwrap().valid;
+        for (name, text) in golden("access-report-request") {
+            let wire: Value = serde_json::from_str(text).unwrap();
+            let request: AccessRequest = serde_json::from_value(wire.clone()).unwrap();
+            let written = serde_json::to_value(&request).unwrap();
+            // A moment is written in UTC.
+            let again: AccessRequest = serde_json::from_value(written).unwrap();
+            assert_eq!(again, request, "{name}");
+        }
+        for (name, text) in golden("access-report") {
+            let wire: Value = serde_json::from_str(text).unwrap();
+            let report: AccessReport = serde_json::from_value(wire.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&report).unwrap(), wire, "{name}");
+        }
+    }
+}

@@ -19,7 +19,7 @@ use crate::commands::rows::{Output, Rows};
 
 /// Lists whom a breach concerns: subjects, the fields of them that were given, and how often.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Configuration file
     #[arg(long, short, env = "LOKET_CONFIG", default_value = "loket.toml")]
     config: PathBuf,

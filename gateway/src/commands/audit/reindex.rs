@@ -10,7 +10,7 @@ use super::opened::Opened;
 
 /// Builds the index by subject. The gateway does so by itself; this is for a log that was restored.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Configuration file
     #[arg(long, short, env = "LOKET_CONFIG", default_value = "loket.toml")]
     config: PathBuf,

@@ -20,7 +20,7 @@ use crate::validate;
 ///
 /// The number is read from standard input, so that it stands in no history and no list of processes.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Configuration file
     #[arg(long, short, env = "LOKET_CONFIG", default_value = "loket.toml")]
     config: PathBuf,

@@ -22,7 +22,7 @@ use crate::directory::Directory;
 
 /// Counts what grants were used for, for the report that each agreement asks for twice a year.
 #[derive(Debug, ClapArgs)]
-pub struct Args {
+pub(super) struct Args {
     /// Configuration file
     #[arg(long, short, env = "LOKET_CONFIG", default_value = "loket.toml")]
     config: PathBuf,
