@@ -24,7 +24,7 @@ async fn town() -> Town {
     let mut parts = town.parts();
     parts.members[0].systems[0].roles.insert(Role::SubjectDesk);
     parts.visibility.push(VisibilityRule {
-        purposes: [Purpose::PoliceClearance].into(),
+        purposes: [Purpose::DrivingLicenceRenewal].into(),
         legal_bases: [LegalBasisKind::PublicTask].into(),
         then: Hidden::For("UU 27/2022 art. 15".into()),
     });
@@ -69,7 +69,7 @@ async fn a_citizen_sees_who_looked() {
     let claim = ("full_name", "name_matches", json!("BAGAS CONTOH PRATAMA"));
     town.answer(&Ask::new("identity_check").claims(PERSON, &[claim])).await;
     // Withheld, and about somebody else: it names him, and isn't his.
-    town.answer(&Ask::new("police_clearance").all(PERSON)).await;
+    town.answer(&Ask::new("driving_licence_renewal").all(PERSON)).await;
     town.answer(&Ask::new("birth_registration").about(LARAS).all("birth-certificate/1")).await;
     // The same as a stream.
     let accept = [("content-type", "application/json"), ("accept", "text/event-stream")];
@@ -87,7 +87,7 @@ async fn a_citizen_sees_who_looked() {
     assert_eq!(told.held_back.grounds, ["UU 27/2022 art. 15"]);
     let given = &told.entries[2].records[0];
     let names: Vec<&str> = given.given.iter().map(|field| field.name.as_str()).collect();
-    assert_eq!(names, ["identity_status", "card_status"]);
+    assert_eq!(names, ["card_status", "identity_status"]);
     assert_eq!(given.outcome, Outcome::Found);
     let verified = &told.entries[1].records[0].verified;
     assert_eq!((verified[0].name.as_str(), verified[0].label.as_str()), ("full_name", "Full name"));
@@ -120,7 +120,7 @@ async fn a_report_can_be_printed_and_only_a_desk_gets_one() {
     assert_eq!(page.header("cache-control"), "no-store");
     assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
     let text = String::from_utf8(page.body.to_vec()).unwrap();
-    assert!(text.contains("Who looked at my data") && text.contains("Card status"), "{text}");
+    assert!(text.contains("Who looked at my data") && text.contains("Identity-card status"), "{text}");
     assert!(!text.contains(BAGAS));
 
     let plain = [("content-type", "application/json"), ("accept", "image/png")];
