@@ -24,7 +24,7 @@ const RECORDS: [&str; 16] = [
     "az-taxpayer",
 ];
 
-const ENVELOPES: [&str; 12] = [
+const ENVELOPES: [&str; 14] = [
     "lookup",
     "answer",
     "explanation",
@@ -37,6 +37,8 @@ const ENVELOPES: [&str; 12] = [
     "audit-entry",
     "source-request",
     "source-answer",
+    "access-report-request",
+    "access-report",
 ];
 
 fn main() -> io::Result<()> {

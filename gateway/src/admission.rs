@@ -55,10 +55,22 @@ struct Ledger {
 }
 
 /// Questions of one day.
-type Used = Arc<Mutex<(Date, u64)>>;
+type Used = Arc<Mutex<Spent>>;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    day: Date,
+    used: u64,
+    /// Percent of the quota that were warned of on that day.
+    warned: u8,
+}
+
+/// When a quota is spoken of before it refuses, and when it has begun to; in percent.
+const WARN_AT: [u8; 2] = [100, 80];
 
 #[derive(Debug)]
 struct Daily {
+    grant: Arc<str>,
     quota: u64,
     used: Used,
 }
@@ -66,37 +78,70 @@ struct Daily {
 impl Daily {
     /// The counter, begun anew on a new day. A request that was under way at midnight finds the new
     /// day's.
-    fn with<T>(&self, today: Date, f: impl FnOnce(u64, &mut (Date, u64)) -> T) -> T {
+    fn with<T>(&self, today: Date, f: impl FnOnce(u64, &mut Spent) -> T) -> T {
         let mut used = self
             .used
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if used.0 < today {
-            *used = (today, 0);
+        if used.day < today {
+            *used = Spent {
+                day: today,
+                ..Spent::default()
+            };
         }
         f(self.quota, &mut used)
     }
 
     fn draw(&self, today: Date) -> bool {
-        self.with(today, |quota, (_, used)| {
-            let left = *used < quota;
-            *used += u64::from(left);
-            left
-        })
+        let (left, warning) = self.with(today, |quota, spent| {
+            let left = spent.used < quota;
+            spent.used += u64::from(left);
+            (left, spent.warning(quota))
+        });
+        self.warn(warning);
+        left
     }
 
     fn give_back(&self, today: Date) {
-        self.with(today, |_, (day, used)| {
-            *used = used.saturating_sub(u64::from(*day == today));
+        self.with(today, |_, spent| {
+            let counted = u64::from(spent.day == today);
+            spent.used = spent.used.saturating_sub(counted);
         });
     }
 
     fn recount(&self, day: Date, asked: u64) {
-        self.with(day, |_, (counted, used)| {
-            if *counted == day {
-                *used = used.saturating_add(asked);
+        let warning = self.with(day, |quota, spent| {
+            if spent.day == day {
+                spent.used = spent.used.saturating_add(asked);
             }
+            spent.warning(quota)
         });
+        self.warn(warning);
+    }
+
+    /// One line a day and step: whoever runs the consumer can ask for more before it is refused.
+    fn warn(&self, warning: Option<u8>) {
+        if let Some(percent) = warning {
+            tracing::warn!(
+                loket.grant = &*self.grant,
+                loket.quota = self.quota,
+                loket.used_percent = percent,
+                "a grant's questions of today are nearly used up, or are"
+            );
+        }
+    }
+}
+
+impl Spent {
+    /// The step that has just been reached, once.
+    fn warning(&mut self, quota: u64) -> Option<u8> {
+        let is_reached =
+            |percent: &u8| u128::from(self.used) * 100 >= u128::from(quota) * u128::from(*percent);
+        let reached = WARN_AT.into_iter().find(is_reached)?;
+        (self.warned < reached).then(|| {
+            self.warned = reached;
+            reached
+        })
     }
 }
 
@@ -136,6 +181,7 @@ impl Admission {
         let mut daily = |id: &str, quota: Option<u64>| {
             let used = ledger.used.entry(id.to_owned()).or_default();
             quota.map(|quota| Daily {
+                grant: id.into(),
                 quota,
                 used: used.clone(),
             })
@@ -180,6 +226,12 @@ impl Admission {
         self.zone.to_datetime(now).date()
     }
 
+    /// The agencies' time zone.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Counts one question against each of the grants, or none when one is used up.
     ///
     /// # Errors
@@ -201,9 +253,23 @@ impl Admission {
     #[must_use]
     pub fn left(&self, grant: GrantIndex, now: Timestamp) -> Option<u64> {
         let daily = self.quotas[grant].as_ref()?;
-        Some(daily.with(self.today(now), |quota, (_, used)| {
-            quota.saturating_sub(*used)
+        Some(daily.with(self.today(now), |quota, spent| {
+            quota.saturating_sub(spent.used)
         }))
+    }
+
+    /// Every grant with a quota, and how much of today's is used, from 0 to 1.
+    pub fn used(&self, now: Timestamp) -> impl Iterator<Item = (&str, f64)> {
+        let today = self.today(now);
+        let quotas = self.quotas.iter().chain(&self.calls).flatten();
+        quotas.map(move |daily| {
+            let used = daily.with(today, |quota, spent| match spent.day == today {
+                true => spent.used as f64 / quota.max(1) as f64,
+                // A request of tomorrow came first.
+                false => 0.0,
+            });
+            (&*daily.grant, used)
+        })
     }
 
     /// Takes back what [`Self::draw`] counted, for a question that wasn't asked after all.

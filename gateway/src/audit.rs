@@ -5,6 +5,7 @@
 //! [`Audit::record`] fails and so does the request.
 
 pub mod draft;
+pub mod index;
 pub mod log;
 pub mod proof;
 pub mod seal;
@@ -16,9 +17,9 @@ mod act;
 mod call;
 mod entry;
 
-pub use act::{ActEntry, Asker, Fingerprint};
+pub use act::{ActEntry, Asker, Fingerprint, HoldCounts};
 pub use call::{BodySum, CallEntry, CallOutcome};
-pub use entry::{Entry, GlassEntry, Kind, SourceEntry};
+pub use entry::{Entry, GlassEntry, Kind, ReportEntry, SourceEntry};
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use loket_sdk::sensitive::Sensitive;
 
 use crate::refusal::Refusal;
 
-use store::{ReadError, Reader, Signed};
+use store::{Found, ReadError, Reader, Signed};
 
 /// How long an entry may take to become durable: a disk that hangs must not hang its callers.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -43,6 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 pub struct Audit {
     log: log::Log,
     key: Arc<aws_lc_rs::hmac::Key>,
+    index: Option<Arc<index::Follower>>,
     refusals: Arc<Refusals>,
     cosigned: Arc<ArcSwapOption<Signed>>,
 }
@@ -70,11 +72,35 @@ impl Audit {
         Self {
             log,
             key: Arc::new(subject_key(key)),
+            index: None,
             refusals: Arc::new(Refusals {
                 room: RateLimiter::direct(Quota::per_second(REFUSALS_A_SECOND)),
                 unrecorded: AtomicU64::new(0),
             }),
             cosigned: Arc::default(),
+        }
+    }
+
+    /// Finds subjects by an index, for a store that has none itself.
+    #[must_use]
+    pub fn with_index(self, index: index::Follower) -> Self {
+        let index = Some(Arc::new(index));
+        Self { index, ..self }
+    }
+
+    /// A subject's entries before a place, newest first, at most so many. It blocks.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn of_subject(
+        &self,
+        subject_ref: &str,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Found>, ReadError> {
+        match &self.index {
+            Some(follower) => follower.index().of_subject(subject_ref, before, limit),
+            None => self.log.reader().of_subject(subject_ref, before, limit),
         }
     }
 

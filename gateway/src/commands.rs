@@ -1,8 +1,12 @@
 //! Commands: one file per subcommand of `loket`.
 
+pub mod audit;
 pub mod check;
 pub mod explain;
 pub mod grant;
+pub mod hold;
 pub mod lookup;
 pub mod pki;
+pub mod register;
+pub mod rows;
 pub mod serve;

@@ -19,6 +19,7 @@ pub(crate) mod settings;
 mod signing;
 mod unsigned;
 pub(crate) mod value;
+mod visibility;
 pub(crate) mod warnings;
 
 use std::net::SocketAddr;

@@ -8,6 +8,7 @@ mod index;
 mod keys;
 mod pattern;
 mod services;
+mod visibility;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU32;
@@ -15,7 +16,7 @@ use std::num::NonZeroU32;
 use jiff::civil::Date;
 use loket_sdk::identity::SpiffeId;
 use loket_sdk::ids::{AgencyId, MallId, MemberId, SystemId};
-use loket_sdk::message::{Purpose, RecordRef, SourceName};
+use loket_sdk::message::{LegalBasisKind, Purpose, RecordRef, SourceName};
 use serde::{Deserialize, Serialize};
 
 pub use backend::{Backend, Breaking, Ejection, HealthCheck, Protocol};
@@ -23,6 +24,7 @@ pub use keys::{KeyUse, MemberKey, Signature, key_named};
 pub use pattern::{InvalidPattern, PathPattern};
 use services::Services;
 pub use services::{CALL_METHODS, Service, ServiceGrant, ServiceGrantIndex, ServiceIndex};
+pub use visibility::{Hidden, Visibility, VisibilityRule};
 
 use index::{ByName, ByPin, index_grants, index_members, index_sources};
 
@@ -59,6 +61,15 @@ pub struct System {
     pub pins: Vec<[u8; 32]>,
     /// The mall where it stands.
     pub mall: Option<MallId>,
+    /// What it may do beside asking and calling.
+    pub roles: BTreeSet<Role>,
+}
+
+/// What a system may do only if its entry says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Gives citizens the report of who looked at their data.
+    SubjectDesk,
 }
 
 /// An agency's back end that answers for records.
@@ -220,6 +231,8 @@ pub struct Parts {
     pub service_grants: Vec<ServiceGrant>,
     /// `subject_ref` of subjects whose data is held, 64 hexadecimal digits.
     pub holds: Vec<String>,
+    /// What citizens aren't told at once.
+    pub visibility: Vec<VisibilityRule>,
 }
 
 /// Which entry of [`Parts`] is wrong, for whoever knows its line.
@@ -389,6 +402,26 @@ impl Directory {
             .granted(service, consumer)
             .iter()
             .map(|&index| (index, &self.parts.service_grants[index]))
+    }
+
+    /// When the citizen is told of a lookup of today.
+    #[must_use]
+    pub fn visibility(&self, purpose: Purpose, basis: LegalBasisKind, today: Date) -> Visibility {
+        visibility::decide(&self.parts.visibility, purpose, basis, today)
+    }
+
+    /// What citizens aren't told at once.
+    #[must_use]
+    pub fn visibility_rules(&self) -> &[VisibilityRule] {
+        &self.parts.visibility
+    }
+
+    /// The name of an organisation, for people; its id if it isn't a member any more.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, id: &'a str) -> &'a str {
+        let mut members = self.parts.members.iter();
+        let member = members.find(|member| member.id.as_str() == id);
+        member.map_or(id, |member| &member.name)
     }
 
     /// Whether anyone's data is held.

@@ -3,6 +3,7 @@
 //! Who asks is what the certificate says and nothing else; the directory is asked at each request,
 //! so a system that is taken out of it is out at its next request.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName};
@@ -13,7 +14,7 @@ use loket_sdk::tls::{PeerFault, PeerVerifier};
 use rustls::pki_types::{CertificateDer, UnixTime};
 
 use crate::audit::hex;
-use crate::directory::{Directory, MemberIndex, System};
+use crate::directory::{Directory, MemberIndex, Role, System};
 use crate::refusal::{NotEnrolled, Refusal};
 
 /// Looked up without being parsed each time.
@@ -116,6 +117,7 @@ pub struct Identified {
     member: MemberId,
     system: SystemId,
     mall: Option<MallId>,
+    roles: BTreeSet<Role>,
 }
 
 impl Identified {
@@ -141,6 +143,12 @@ impl Identified {
     #[must_use]
     pub fn mall(&self) -> Option<&MallId> {
         self.mall.as_ref()
+    }
+
+    /// Whether its entry gives it this role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
     }
 }
 
@@ -177,6 +185,7 @@ pub fn identify(
         member: member.clone(),
         system: system.id.clone(),
         mall: system.mall.clone(),
+        roles: system.roles.clone(),
     })
 }
 

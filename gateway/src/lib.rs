@@ -55,6 +55,8 @@ pub mod answer;
 
 pub mod explain;
 
+pub mod access;
+
 pub mod catalogue;
 
 pub mod openapi;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loket_gateway::commands::{check, explain, grant, lookup, pki, serve};
+use loket_gateway::commands::{audit, check, explain, grant, hold, lookup, pki, register, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,6 +43,12 @@ enum Command {
     Grant(grant::Args),
     /// Say why a lookup would be carried out or refused
     Explain(Box<explain::Args>),
+    /// Read the audit log: a citizen's entries, usage, a breach
+    Audit(audit::Args),
+    /// Hold a citizen's data, or let it go
+    Hold(hold::Args),
+    /// Write the register of processing
+    Register(register::Args),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
 }
@@ -56,6 +62,9 @@ fn main() -> ExitCode {
         Command::Lookup(args) => lookup::run(args, &mut out),
         Command::Grant(args) => grant::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
+        Command::Audit(args) => audit::run(args, &mut out),
+        Command::Hold(args) => hold::run(args, &mut out),
+        Command::Register(args) => register::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
     };
     match result {

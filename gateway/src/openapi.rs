@@ -53,6 +53,21 @@ fn assemble() -> Value {
             ("200", json!({ "description": "It is on record.", "content": content("approved") })),
         ], &[400, 403, 404, 408, 413, 415, 422, 429, 500, 503]),
     });
+    let access_report = json!({
+        "operationId": "access_report",
+        "summary": "Tell a citizen who looked at the data about them",
+        "description": "For systems whose entry has the role subject_desk. Fields are named, values never are. One page holds up to 500 entries of the log; `next` leads to the one before.",
+        "requestBody": { "required": true, "content": content("access-report-request") },
+        "responses": responses(&[
+            ("200", json!({
+                "description": "Who looked, newest first; as a page to print out where text/html is accepted.",
+                "content": {
+                    "application/json": { "schema": reference("access-report") },
+                    "text/html": { "schema": { "type": "string" } }
+                }
+            })),
+        ], &[400, 403, 406, 408, 413, 415, 422, 429, 500, 503]),
+    });
     let read = |id: &str, summary: &str, schema: Value, parameters: Value| {
         json!({
             "operationId": id,
@@ -108,6 +123,7 @@ fn assemble() -> Value {
             "/v1/lookups": { "post": lookup },
             "/v1/explain": { "post": explain },
             "/v1/break-glass/{entry}/approvals": { "post": approve },
+            "/v1/access-reports": { "post": access_report },
             "/v1/catalogue": { "get": read("catalogue", "What this caller may ask and call", reference("catalogue"), json!([])) },
             "/v1/schemas/{record}/{version}": {
                 "get": read("schema", "The JSON Schema of a record", object.clone(), json!([parameter("record"), parameter("version")]))
@@ -155,6 +171,8 @@ fn schemas() -> Map<String, Value> {
         "catalogue",
         "receipt",
         "problem",
+        "access-report-request",
+        "access-report",
     ] {
         let Some(envelope) = loket_schemas::envelope(name) else {
             continue;

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version, header};
 use jiff::Timestamp;
-use loket_sdk::message::{Answer, Approved, Explanation};
+use loket_sdk::message::{AccessReport, Answer, Approved, Explanation};
 use loket_sdk::schema;
 use loket_sdk::trace::{TraceContext, TraceId};
 use rustls::pki_types::UnixTime;
@@ -31,14 +31,14 @@ use crate::identity::Peer;
 use crate::refusal::{NotEnrolled, Refusal};
 use crate::relay::{self, Opened};
 use crate::reply::{self, Body};
-use crate::request::{CallTarget, Operation, Unread, Wanted, head};
+use crate::request::{CallTarget, Operation, Shape, Unread, Wanted, head};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Decision, RateScope};
 use crate::trail::Trail;
 use crate::validate::Valid;
 use crate::{
-    break_glass, catalogue, explain, identity, openapi, policy, route, stream, transparency,
-    validate,
+    access, break_glass, catalogue, explain, identity, openapi, policy, route, stream,
+    transparency, validate,
 };
 
 pub use gateway::{Arrival, Gateway};
@@ -154,6 +154,8 @@ enum Walked {
     Explanation(Box<Explanation>),
     /// A second person's approval, recorded.
     Approved(Approved),
+    /// A report for a citizen, and as a page if so wanted; recorded.
+    Report(Box<AccessReport>, Option<String>),
     /// A document about the service.
     Document(Value),
     /// A text or bytes of this media type.
@@ -193,6 +195,11 @@ async fn walk(
             break_glass::approve(&gateway.waiting, entry, &approval, identified, trail)
                 .await
                 .map(Walked::Approved)
+        }
+        Operation::AccessReport => {
+            let shape = Shape::of(&head.headers)?;
+            let bytes = body.read(&head.headers).await?;
+            report(gateway, &snapshot, trail, &admitted, &bytes, shape).await
         }
         Operation::Catalogue => {
             let today = snapshot.admission.today(now);
@@ -266,8 +273,10 @@ async fn look_up(
     gateway.audit.ready()?;
     let held = is_held(&valid, directory, trail);
     trail.lookup(&valid);
-    let routed = route::route(admitted, valid, directory);
     let today = snapshot.admission.today(now);
+    let (purpose, basis) = (valid.lookup().purpose, valid.lookup().legal_basis.kind);
+    trail.visibility(directory.visibility(purpose, basis, today));
+    let routed = route::route(admitted, valid, directory);
     let purpose = routed.lookup().purpose.as_str();
     let permitted = policy::authorise(routed, directory, today, held);
     telemetry
@@ -341,6 +350,26 @@ fn is_held(valid: &Valid, directory: &Directory, trail: &Trail) -> bool {
             .any(|name| directory.is_held(&trail.subject_ref(name)))
 }
 
+/// A report's rooms, in order.
+async fn report(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+    admitted: &Admitted,
+    bytes: &[u8],
+    shape: Shape,
+) -> Result<Walked, Refusal> {
+    let asked = access::request(admitted, bytes)?;
+    // What can't be recorded isn't told either.
+    gateway.audit.ready()?;
+    let report = access::report(asked, snapshot, trail).await?;
+    let page = match shape {
+        Shape::Document => None,
+        Shape::Page => Some(access::page(&report, snapshot.admission.zone())),
+    };
+    Ok(Walked::Report(Box::new(report), page))
+}
+
 fn decision<T, E>(outcome: &Result<T, E>) -> Decision {
     if outcome.is_ok() {
         Decision::Allowed
@@ -407,6 +436,10 @@ async fn conclude(
             .await
             .map(|_| reply::explanation(&explanation)),
         Ok(Walked::Approved(approved)) => Ok(reply::approved(&approved)),
+        Ok(Walked::Report(report, page)) => {
+            trail.responded(200, None);
+            return reply::report(&report, page);
+        }
         Ok(Walked::Document(document)) => trail
             .close(Kind::Read)
             .await

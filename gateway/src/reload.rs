@@ -157,10 +157,12 @@ impl Reloader {
                 }
             };
             let refusal = outcome.as_ref().err().map(Refused::code);
-            let changes = outcome.iter().flat_map(|changes| &changes.versions);
-            let mut entries: Vec<_> = changes.cloned().map(ActEntry::grant_changed).collect();
+            let versions = outcome.iter().flat_map(|changes| &changes.versions);
+            let mut entries: Vec<_> = versions.cloned().map(ActEntry::grant_changed).collect();
             let after = now.fingerprint.clone();
             entries.push(ActEntry::reload(asker, refusal, before, after));
+            let counts = outcome.iter().find_map(|changes| changes.hold_counts);
+            entries.extend(counts.map(|counts| ActEntry::holds(asker, counts)));
             // Handed over in the order of reloads, and waited for without holding up the next.
             let recorded = record_all(&reloader.gateway, &entries);
             drop(now);

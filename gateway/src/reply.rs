@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use loket_sdk::message::{Answer, Approved, Explanation, TRACE_ID_HEADER};
+use loket_sdk::message::{AccessReport, Answer, Approved, Explanation, TRACE_ID_HEADER};
 use loket_sdk::problem::{self, Code, Problem};
 use serde::Serialize;
 
@@ -57,6 +57,29 @@ pub fn document(document: &impl Serialize, trace_id: &str) -> Response<Body> {
         Ok(bytes) => whole(StatusCode::OK, "application/json", bytes, trace_id),
         Err(error) => refusal(&Refusal::Internal(error.to_string()), trace_id),
     }
+}
+
+/// A report, as a document or a page: it is about a citizen, so nobody keeps it.
+#[must_use]
+pub fn report(report: &AccessReport, page: Option<String>) -> Response<Body> {
+    let mut response = match page {
+        None => document(report, &report.trace_id),
+        Some(page) => {
+            let html = "text/html; charset=utf-8";
+            let mut response = whole(StatusCode::OK, html, page.into_bytes(), &report.trace_id);
+            let headers = response.headers_mut();
+            // It has a style and nothing else, whatever may have got into it.
+            insert(
+                headers,
+                header::CONTENT_SECURITY_POLICY,
+                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+            );
+            insert(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+            response
+        }
+    };
+    no_store(&mut response);
+    response
 }
 
 /// Bytes of any media type.

@@ -30,6 +30,8 @@ pub enum Operation {
     Explain,
     /// `POST /v1/break-glass/{entry}/approvals`.
     Approve(u64),
+    /// `POST /v1/access-reports`.
+    AccessReport,
     /// `GET /v1/catalogue`.
     Catalogue,
     /// `GET /v1/schemas/{record}/{version}`.
@@ -63,6 +65,7 @@ impl Operation {
                 let entry = entry.parse().map_err(|_| Refusal::NotFound)?;
                 ("POST", Self::Approve(entry))
             }
+            ["v1", "access-reports"] => ("POST", Self::AccessReport),
             ["v1", "catalogue"] => ("GET", Self::Catalogue),
             ["v1", "schemas", name, version] => {
                 let record = format!("{name}/{version}")
@@ -100,6 +103,7 @@ impl Operation {
             Ok(Self::Lookup) => "/v1/lookups",
             Ok(Self::Explain) => "/v1/explain",
             Ok(Self::Approve(_)) => "/v1/break-glass/{entry}/approvals",
+            Ok(Self::AccessReport) => "/v1/access-reports",
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",
@@ -145,32 +149,61 @@ impl Wanted {
     /// # Errors
     /// [`Refusal::NotAcceptable`].
     pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
-        let mut ranges = headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::to_ascii_lowercase)
-            .peekable();
-        if ranges.peek().is_none() {
-            return Ok(Self::Whole);
-        }
-        ranges
-            .find_map(|range| {
-                let mut parts = range.split(';').map(str::trim);
-                let name = parts.next();
-                // A weight of zero is a no.
-                let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
-                match name.filter(|_| weight != Some(0.0)) {
-                    Some("application/json" | "application/*" | "*/*") => Some(Self::Whole),
-                    Some("text/event-stream" | "text/*") => Some(Self::Parts),
-                    _ => None,
-                }
-            })
-            .ok_or(Refusal::NotAcceptable(
-                "application/json, text/event-stream",
-            ))
+        accepted(headers, Self::Whole, |range| match range {
+            "application/json" | "application/*" | "*/*" => Some(Self::Whole),
+            "text/event-stream" | "text/*" => Some(Self::Parts),
+            _ => None,
+        })
+        .ok_or(Refusal::NotAcceptable(
+            "application/json, text/event-stream",
+        ))
     }
+}
+
+/// Whether a report is for a program or to print out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// JSON.
+    Document,
+    /// HTML.
+    Page,
+}
+
+impl Shape {
+    /// By `Accept`, as [`Wanted::of`].
+    ///
+    /// # Errors
+    /// [`Refusal::NotAcceptable`].
+    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        accepted(headers, Self::Document, |range| match range {
+            "application/json" | "application/*" | "*/*" => Some(Self::Document),
+            "text/html" | "text/*" => Some(Self::Page),
+            _ => None,
+        })
+        .ok_or(Refusal::NotAcceptable("application/json, text/html"))
+    }
+}
+
+/// What `served` gives for the first media range that is accepted and served; `default` when nothing
+/// is said.
+fn accepted<T>(headers: &HeaderMap, default: T, served: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let mut ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::to_ascii_lowercase)
+        .peekable();
+    if ranges.peek().is_none() {
+        return Some(default);
+    }
+    ranges.find_map(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next();
+        // A weight of zero is a no.
+        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
+        served(name.filter(|_| weight != Some(0.0))?)
+    })
 }
 
 /// A body that nobody has read yet.

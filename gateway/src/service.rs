@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::admin::{self, AdminState, Readiness};
+use crate::audit::index::Follower;
 use crate::audit::log::{self, Log, Options};
 use crate::audit::store::{self, OpenError};
 use crate::audit::{ActEntry, Asker, Audit};
 use crate::break_glass::{KEPT, Waiting};
-use crate::config::{Config, Drain};
+use crate::config::{AuditStore, Config, Drain};
 use crate::grants::{PutBack, Versions};
 use crate::identity::Trust;
 use crate::listener::Listener;
@@ -128,7 +129,20 @@ impl Service {
             ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)
         };
         asked.recount(&snapshot);
-        let audit = Audit::new(log, config.audit.subject_key.expose());
+        let index = match &config.audit.store {
+            AuditStore::Files { directory, .. } => Some(directory.join("index")),
+        };
+        let index = index.map(|directory| {
+            let follower = Follower::start(&directory, log.reader().clone());
+            follower.map_err(|source| OpenError::Io {
+                path: directory,
+                source,
+            })
+        });
+        let mut audit = Audit::new(log, config.audit.subject_key.expose());
+        if let Some(index) = index {
+            audit = audit.with_index(index?);
+        }
         let log_keys = config.audit.log_keys().map_err(|_| OpenError::Keys)?;
         let witnesses = Witnesses::new(&config.audit.witnesses, log_keys, client_tls.clone());
         let gateway = Gateway::new(snapshot, audit, telemetry, config.limits).with_waiting(waiting);
@@ -360,5 +374,8 @@ fn exposition(gateway: &Gateway) -> String {
     let metrics = gateway.telemetry().metrics();
     metrics.set_audit_queue(queued);
     metrics.set_glass_overdue(overdue);
+    for (grant, used) in gateway.snapshot().admission.used(Timestamp::now()) {
+        metrics.quota_used(grant, used);
+    }
     gateway.telemetry().prometheus_text()
 }

@@ -7,12 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use loket_sdk::ids::{MemberId, SystemId};
-use loket_sdk::message::{Approval, Reason, Receipt, SubjectKey};
+use loket_sdk::message::{
+    AccessRequest, Approval, LegalBasis, Purpose, Reason, Receipt, SubjectKey,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::admission::places::Place;
-use crate::audit::{Audit, BodySum, CallEntry, CallOutcome, Entry, GlassEntry, Kind, SourceEntry};
+use crate::audit::{
+    Audit, BodySum, CallEntry, CallOutcome, Entry, GlassEntry, Kind, ReportEntry, SourceEntry,
+};
+use crate::directory::Visibility;
 use crate::fanout::Plan;
 use crate::identity::Identified;
 use crate::refusal::Refusal;
@@ -81,6 +86,12 @@ impl Trail {
         &self.telemetry
     }
 
+    /// Where it will be recorded.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// The subject's name in the log.
     #[must_use]
     pub fn subject_ref(&self, subject: &SubjectKey) -> String {
@@ -128,6 +139,27 @@ impl Trail {
         if let Some(span) = &mut self.span {
             span.purpose(lookup.purpose.as_str());
         }
+    }
+
+    /// When the subject is told of it.
+    pub fn visibility(&mut self, visibility: Visibility) {
+        self.entry.show(visibility);
+    }
+
+    /// Whose access is reported, to whom.
+    pub fn access(&mut self, asked: &AccessRequest, subject: &SubjectKey, basis: LegalBasis) {
+        self.entry.request_id = Some(asked.request_id);
+        self.entry.case_id = Some(asked.case_id.clone());
+        self.entry.purpose = Some(Purpose::DataSubjectAccess);
+        self.entry.legal_basis = Some(basis);
+        self.entry.clerk = Some(asked.clerk.clone());
+        self.entry.counter = Some(asked.counter.clone());
+        self.entry.subject_ref = Some(self.subject_ref(subject));
+    }
+
+    /// How much a report of access tells.
+    pub fn reported(&mut self, report: ReportEntry) {
+        self.entry.report = Some(report);
     }
 
     /// What will be asked, in order; each is `not_attempted` until it is asked or answered.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use loket_sdk::claims::{self, Op};
 use loket_sdk::ids::{self, Scheme};
 use loket_sdk::json;
-use loket_sdk::message::{Approval, Lookup, SubjectKey};
+use loket_sdk::message::{Approval, Lookup, Subject, SubjectKey};
 use loket_sdk::problem::Violation;
 use loket_sdk::schema;
 use loket_sdk::sensitive::Sensitive;
@@ -65,14 +65,7 @@ pub fn lookup(body: &[u8]) -> Result<Valid, Refusal> {
     // The schema says everything that the type does; should they ever differ, nothing passes.
     let lookup: Lookup = serde_json::from_value(document)
         .map_err(|_| Refusal::BreaksSchema(vec![Violation::new("", "isn't a lookup")]))?;
-    let subject = SubjectKey {
-        scheme: lookup.subject.scheme,
-        value: ids::normalise(lookup.subject.scheme, lookup.subject.value.expose())
-            .map(Sensitive::new)
-            .map_err(|error| {
-                Refusal::BreaksSchema(vec![Violation::new("/subject/value", error)])
-            })?,
-    };
+    let subject = key(&lookup.subject)?;
     let wrong = unaskable(&lookup);
     if wrong.is_empty() {
         Ok(Valid {
@@ -102,6 +95,26 @@ fn parse(body: &[u8]) -> Result<Value, Refusal> {
     json::parse(body).map_err(|error| {
         let remedy = "Send one JSON document as the schema describes";
         Refusal::Malformed(format!("The body isn't as agreed: {error}. {remedy}"))
+    })
+}
+
+/// The subject in normal form, and the same citizen under another scheme; see [`Valid::names`].
+///
+/// # Errors
+/// [`Refusal::BreaksSchema`] when the value isn't one of the scheme.
+pub fn names(subject: &Subject) -> Result<Vec<SubjectKey>, Refusal> {
+    let subject = key(subject)?;
+    let alias = alias(&subject);
+    Ok(iter::once(subject).chain(alias).collect())
+}
+
+fn key(subject: &Subject) -> Result<SubjectKey, Refusal> {
+    let value = ids::normalise(subject.scheme, subject.value.expose());
+    Ok(SubjectKey {
+        scheme: subject.scheme,
+        value: value.map(Sensitive::new).map_err(|error| {
+            Refusal::BreaksSchema(vec![Violation::new("/subject/value", error)])
+        })?,
     })
 }
 

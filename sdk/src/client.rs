@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod access;
 mod builder;
 mod call;
 pub mod catalogue;

@@ -6,6 +6,7 @@
 //! - [`outcomes`]: what a result means and what to do at the counter.
 //! - [`errors`]: what stands between you and an answer, every code.
 //! - [`receipts`]: keep them, and verify them with nobody's help.
+//! - [`citizens_view`]: a desk tells a citizen who looked.
 //! - [`certificates`]: who is who, and how to get, renew and check a certificate.
 //! - [`from_other_languages`]: the same in curl, PHP and Java.
 
@@ -31,6 +32,10 @@ pub mod errors {
 
 pub mod receipts {
     #![doc = include_str!("manual/receipts.md")]
+}
+
+pub mod citizens_view {
+    #![doc = include_str!("manual/citizens_view.md")]
 }
 
 pub mod certificates {

@@ -3,12 +3,17 @@
 //! The JSON Schemas `envelope/*.json` of `loket-schemas` say the same for other languages. Members
 //! that may carry a citizen's data are [`Sensitive`](crate::sensitive::Sensitive): their `Debug` shows nothing.
 
+mod access;
 mod explanation;
 mod lookup;
 mod record_ref;
 mod source;
 mod words;
 
+pub use access::{
+    AccessEntry, AccessKind, AccessPurpose, AccessReport, AccessRequest, AccessVisibility,
+    AccessedField, AccessedRecord, HeldBack, Organisation,
+};
 pub use explanation::{ExplainedRecord, ExplainedStep, Explanation, Mender, Step, Verdict};
 pub use lookup::{
     Answer, Approval, Approved, BreakGlass, BrokenGlass, Finding, LegalBasis, Lookup, Provenance,

@@ -145,6 +145,10 @@ envelopes! {
     problem "problem";
     /// A grant, as the agency signs it.
     grant "grant";
+    /// `POST /v1/access-reports`, the request.
+    access_request "access-report-request";
+    /// `POST /v1/access-reports`, the answer.
+    access_report "access-report";
 }
 
 impl RecordSchema {
@@ -392,6 +396,8 @@ mod tests {
             source_answer(),
             problem(),
             grant(),
+            access_request(),
+            access_report(),
         ] {
             assert!(envelope.check(&Value::Null).is_err());
         }

@@ -66,6 +66,7 @@ pub(super) fn all() -> anyhow::Result<Vec<Member>> {
                     id: SystemId::parse(COUNTER)?,
                     pins: Vec::new(),
                     mall: Some(MALL.parse()?),
+                    roles: std::collections::BTreeSet::new(),
                 }],
             })
         })

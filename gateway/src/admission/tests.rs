@@ -230,3 +230,38 @@ fn the_next_snapshot_goes_on_where_this_one_is() {
     assert!(back.draw(&[0], now).is_err());
     assert!(ask(&back).is_ok());
 }
+
+/// What was used up to is said once a day and step, whatever is given back in between.
+#[test]
+fn a_quota_is_warned_of_once_a_step() {
+    let mut spent = Spent::default();
+    let mut said = Vec::new();
+    for used in [7, 8, 7, 8, 9, 10, 9, 10, 10] {
+        spent.used = used;
+        said.extend(spent.warning(10).map(|percent| (used, percent)));
+    }
+    assert_eq!(said, [(8, 80), (10, 100)]);
+    let mut small = Spent {
+        used: 1,
+        ..Spent::default()
+    };
+    assert_eq!((small.warning(1), small.warning(1)), (Some(100), None));
+}
+
+#[test]
+fn what_is_used_is_told_by_grant() {
+    let (admission, _) = admission(&[Some(4), None, Some(2)], 1, 1);
+    let noon = at("2026-11-24T05:00:00Z");
+    for _ in 0..3 {
+        admission.draw(&[0], noon).unwrap();
+    }
+    admission.draw(&[1, 2], noon).unwrap();
+    let used = |moment| {
+        admission
+            .used(moment)
+            .map(|(_, used)| used)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(used(noon), [0.75, 0.5]);
+    assert_eq!(used(at("2026-11-24T18:00:00Z")), [0.0, 0.0]);
+}

@@ -33,6 +33,21 @@ pub struct ActEntry {
     /// What became of a grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<Change>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds: Option<HoldCounts>,
+}
+
+/// How many subjects are held; nobody is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HoldCounts {
+    /// Before the change.
+    pub before: usize,
+    /// After it.
+    pub after: usize,
+    /// Those that weren't held before.
+    pub added: usize,
+    /// Those that are no longer.
+    pub removed: usize,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -66,6 +81,7 @@ impl ActEntry {
                 after: None,
             }),
             change: None,
+            holds: None,
         }
     }
 
@@ -77,6 +93,17 @@ impl ActEntry {
             refusal: None,
             act: None,
             change: Some(change),
+            holds: None,
+        }
+    }
+
+    /// Others are held since a reload.
+    #[must_use]
+    pub fn holds(asked_by: Asker, counts: HoldCounts) -> Self {
+        Self {
+            kind: Kind::HoldChanged,
+            holds: Some(counts),
+            ..Self::drain(asked_by)
         }
     }
 
@@ -102,6 +129,7 @@ impl ActEntry {
                 after: Some(after),
             }),
             change: None,
+            holds: None,
         }
     }
 

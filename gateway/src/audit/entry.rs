@@ -1,11 +1,13 @@
 //! One entry of the audit log, before its number, time and hash.
 
+use jiff::civil::Date;
 use loket_sdk::ids::{AgencyId, CaseId, MemberId, SystemId};
 use loket_sdk::message::{Ground, LegalBasis, Outcome, Purpose, Reason, RecordRef};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::CallEntry;
+use crate::directory::Visibility;
 
 /// What kind of thing happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,6 +39,10 @@ pub enum Kind {
     Drain,
     /// Another version of a grant is in force, or none.
     GrantChanged,
+    /// A citizen was told who looked at the data about them.
+    AccessReport,
+    /// Another set of subjects is held since a reload.
+    HoldChanged,
 }
 
 impl Kind {
@@ -57,6 +63,8 @@ impl Kind {
             Self::Reload => "reload",
             Self::Drain => "drain",
             Self::GrantChanged => "grant_changed",
+            Self::AccessReport => "access_report",
+            Self::HoldChanged => "hold_changed",
         }
     }
 }
@@ -114,12 +122,35 @@ pub struct Entry {
     /// What was disclosed shows that the subject is under 18.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub minor: bool,
+    /// `deferred` or `withheld` when the subject isn't told of it at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<&'static str>,
+    /// The day from which on the subject is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deferred_to: Option<Date>,
+    /// On which ground the subject isn't told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ground: Option<String>,
     /// What became of each question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceEntry>,
     /// The routed call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<Box<CallEntry>>,
+    /// What a report of access told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportEntry>,
+}
+
+/// How much a report of access told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ReportEntry {
+    /// Entries that were told.
+    pub entries: usize,
+    /// Entries whose day hasn't come.
+    pub deferred: usize,
+    /// Entries that are withheld.
+    pub withheld: usize,
 }
 
 /// Why the glass was broken, and which entry a second person approves.
@@ -191,8 +222,21 @@ impl Entry {
             subject_ref: None,
             break_glass: None,
             minor: false,
+            visibility: None,
+            deferred_to: None,
+            ground: None,
             sources: Vec::new(),
             call: None,
+            report: None,
         }
+    }
+
+    /// When the subject is told of it.
+    pub fn show(&mut self, visibility: Visibility) {
+        (self.visibility, self.deferred_to, self.ground) = match visibility {
+            Visibility::Now => (None, None, None),
+            Visibility::Deferred(to) => (Some("deferred"), Some(to), None),
+            Visibility::Withheld(ground) => (Some("withheld"), None, Some(ground.to_string())),
+        };
     }
 }

@@ -14,9 +14,10 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
+use memchr::memmem::Finder;
 use tlog_tiles::tlog::{self, Hash, HashReader, record_hash};
 
 use super::draft::Draft;
@@ -102,6 +103,54 @@ pub trait Reader: Send + Sync + Debug {
 
     /// The first place whose leaf is there still: those before it were deleted at the end of their term.
     fn first(&self) -> u64;
+
+    /// A subject's entries before a place, newest first, at most so many. A store that keeps no index
+    /// of subjects reads back through all of them; those in files have an
+    /// [`Index`](super::index::Index) beside them.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn of_subject(
+        &self,
+        subject_ref: &str,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Found>, ReadError> {
+        const STRIDE: u64 = 4096;
+        let first = self.first();
+        let mut end = before.min(self.checkpoint()?.size);
+        let mut found = Vec::new();
+        while end > first && found.len() < limit {
+            let start = end.saturating_sub(STRIDE).max(first);
+            let mut here = Vec::new();
+            self.leaves(start..end, &mut |place, leaf| {
+                if subject_of(leaf) == Some(subject_ref.as_bytes()) {
+                    here.push((place, leaf.to_vec()));
+                }
+                ControlFlow::Continue(())
+            })?;
+            found.extend(here.into_iter().rev());
+            end = start;
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+/// An entry's place and its text.
+pub type Found = (u64, Vec<u8>);
+
+/// The reference to an entry's subject, found without reading the entry; nothing when it has none.
+#[must_use]
+pub fn subject_of(leaf: &[u8]) -> Option<&[u8]> {
+    // The quotes before the colon can't be those of a string's content, where they are escaped.
+    static MEMBER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""subject_ref":""#));
+    let at = MEMBER.find(leaf)? + MEMBER.needle().len();
+    let reference = leaf.get(at..at + 64)?;
+    reference
+        .iter()
+        .all(u8::is_ascii_hexdigit)
+        .then_some(reference)
 }
 
 /// Takes a leaf and its place.

@@ -13,6 +13,7 @@ use super::backend::backend;
 use super::document::{Keys, Report, Section};
 use super::material::{self, unhex};
 use super::value::number;
+use super::visibility;
 use super::{file, grants, services};
 use crate::directory::{
     Directory, Inconsistency, Member, MemberKey, Parts, Place, Rate, Source, System,
@@ -25,6 +26,7 @@ pub(crate) struct Entries {
     pub(crate) grants: Vec<Option<Section<file::Grant>>>,
     pub(crate) services: Vec<Option<Section<file::Service>>>,
     pub(crate) service_grants: Vec<Option<Section<file::ServiceGrant>>>,
+    pub(crate) visibility: Vec<Option<Section<file::Visibility>>>,
     pub(crate) narrowings: Vec<Option<Section<file::Narrowing>>>,
     pub(crate) grants_dir: Option<Section<String>>,
     /// Whether grants may stand in the file itself, unsigned; nothing when that couldn't be read.
@@ -51,12 +53,17 @@ impl Entries {
         let (members, member_keys) = convert(&self.members, |it, out| member(it, base, out), out);
         let (sources, source_keys) = convert(&self.sources, source, out);
         let (services, service_keys) = convert(&self.services, services::service, out);
+        let (visibility, _) = convert(&self.visibility, visibility::rule, out);
         // A grant isn't blamed for a member or source that couldn't be read.
         let all_members = members.len() == self.members.len();
         let all_sources = sources.len() == self.sources.len();
         let all_services = services.len() == self.services.len();
         let granted = grants::read(self, all_members.then_some(&members), around, out);
-        let all = all_members && all_sources && all_services && granted.all;
+        let all = all_members
+            && all_sources
+            && all_services
+            && granted.all
+            && visibility.len() == self.visibility.len();
         let trust_domain = trust_domain.to_owned();
         let wrong = match Directory::new(Parts {
             trust_domain,
@@ -66,6 +73,7 @@ impl Entries {
             services,
             service_grants: granted.service_grants,
             holds,
+            visibility,
         }) {
             Ok(directory) => return all.then_some(directory),
             Err(wrong) => wrong,
@@ -220,6 +228,7 @@ fn system(raw: &file::System, path: String, out: &mut Report) -> Option<System> 
         id: id.ok()?,
         pins,
         mall,
+        roles: raw.roles.iter().map(|role| role.0).collect(),
     })
 }
 

@@ -11,7 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-use crate::directory::{GrantState, KeyUse, Mode, Protocol};
+use crate::directory::{GrantState, KeyUse, Mode, Protocol, Role};
 use crate::telemetry::LogFormat;
 
 /// `[gateway]`
@@ -183,6 +183,20 @@ pub(crate) struct System {
     pub(crate) mall: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) pins: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) roles: Vec<Word<Role>>,
+}
+
+/// `[[visibility]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Visibility {
+    #[serde(default)]
+    pub(crate) purposes: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) legal_bases: Vec<Spanned<String>>,
+    pub(crate) deferred_days: Option<u16>,
+    pub(crate) withheld: Option<String>,
 }
 
 /// Tables that say where a back end is beside keys of their own.
@@ -376,6 +390,12 @@ impl<'de> Deserialize<'de> for Word<Mode> {
             deserializer,
             &[("verify", Mode::Verify), ("read", Mode::Read)],
         )
+    }
+}
+
+impl<'de> Deserialize<'de> for Word<Role> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        word(deserializer, &[("subject_desk", Role::SubjectDesk)])
     }
 }
 

@@ -64,6 +64,14 @@ fn all(value: &Value) -> &[Value] {
     }
 }
 
+/// The file of those whose data is held, if the configuration names one.
+#[must_use]
+pub fn holds(path: &Path) -> Option<PathBuf> {
+    let table: Table = std::fs::read_to_string(path).ok()?.parse().ok()?;
+    let name = value(&table, "holds_file")?.as_str()?;
+    Some(path.parent().unwrap_or(Path::new("")).join(name))
+}
+
 fn value<'t>(table: &'t Table, key: &str) -> Option<&'t Value> {
     match key.split_once('.') {
         Some((section, key)) => table.get(section)?.get(key),

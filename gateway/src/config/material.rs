@@ -277,7 +277,7 @@ pub(crate) fn public_key(
         .ok()
 }
 
-/// The subjects whose data is held: one reference a line, `#` for comments.
+/// The subjects whose data is held: one reference a line, and what stands behind `#` is for people.
 pub(crate) fn holds(section: &Section<String>, base: &Path, out: &mut Report) -> Vec<String> {
     let key = "holds_file";
     let Some(path) = readable(&section.at, key, &section.raw, base, out) else {
@@ -295,10 +295,10 @@ pub(crate) fn holds(section: &Section<String>, base: &Path, out: &mut Report) ->
     let mut holds = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
-        let reference = line.trim();
+        let reference = line.split('#').next().unwrap_or_default().trim();
         if unhex(reference.as_bytes()).is_some_and(|bytes| bytes.len() == 32) {
             holds.push(reference.to_ascii_lowercase());
-        } else if !reference.is_empty() && !reference.starts_with('#') {
+        } else if !reference.is_empty() {
             let remedy = "write the subject_ref of the audit log: 64 hexadecimal digits";
             let message = "isn't a subject_ref";
             let span = start..start;

@@ -71,6 +71,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
         narrowings: document.entries("narrowings", out),
         grants_dir: document.string("grants_dir", out),
         unsigned,
+        visibility: document.entries("visibility", out),
     };
     document.finish(out);
     let zone = gateway

@@ -12,6 +12,7 @@ use crate::commands::pki::{Authority, Leaf};
 
 mod example;
 mod grants;
+mod visibility;
 mod warnings;
 
 const BASE: &str = r#"

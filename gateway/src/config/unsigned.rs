@@ -2,6 +2,8 @@
 //! directory's out.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use loket_sdk::ids::{AgencyId, MemberId};
 use loket_sdk::message::{Purpose, RecordRef};
@@ -84,22 +86,27 @@ pub(super) fn purposes(
             "data is given for a purpose or not at all",
         );
     }
+    words(raw, "purposes", "isn't a purpose", Purpose::ALL, at, out)
+}
+
+/// Words of one of the SDK's closed lists.
+pub(super) fn words<W: Copy + Ord + Display + FromStr>(
+    raw: &[toml::Spanned<String>],
+    key: &str,
+    message: &str,
+    all: &[W],
+    at: &Keys,
+    out: &mut Report,
+) -> BTreeSet<W> {
     let mut known = BTreeSet::new();
-    for purpose in raw {
-        match purpose.get_ref().parse() {
-            Ok(purpose) => drop(known.insert(purpose)),
+    for word in raw {
+        match word.get_ref().parse() {
+            Ok(word) => drop(known.insert(word)),
             Err(_) => {
-                let all = Purpose::ALL
-                    .iter()
-                    .map(|purpose| purpose.as_str())
-                    .collect();
-                let remedy = nearest(purpose.get_ref(), all);
-                out.error_at(
-                    purpose.span(),
-                    &at.path("purposes"),
-                    "isn't a purpose",
-                    remedy,
-                );
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                let all = all.iter().map(String::as_str).collect();
+                let remedy = nearest(word.get_ref(), all);
+                out.error_at(word.span(), &at.path(key), message, remedy);
             }
         }
     }

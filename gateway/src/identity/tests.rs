@@ -16,6 +16,7 @@ fn directory() -> Directory {
         id: SystemId::parse("pinned").unwrap(),
         pins: vec![PIN],
         mall: None,
+        roles: BTreeSet::new(),
     });
     Directory::new(parts).unwrap()
 }

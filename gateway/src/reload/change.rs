@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::audit::HoldCounts;
 use crate::config::{AuditSettings, Config, Drain, Finding, Limits, Listener, Reload};
 use crate::directory::Directory;
 use crate::grants::Change;
@@ -27,6 +28,9 @@ pub struct Changes {
     pub versions: Vec<Change>,
     /// Whether others' data is held now.
     pub holds: bool,
+    /// How many.
+    #[serde(skip)]
+    pub hold_counts: Option<HoldCounts>,
     /// Whether the certificate that callers see, or whom we trust of them, changed.
     pub server_tls: bool,
     /// Whether the same towards agencies changed; then every agency is connected to anew.
@@ -107,9 +111,20 @@ pub(super) fn between(old: &Directory, new: &Directory, warnings: Vec<Finding>) 
             grant.id.clone()
         }),
         holds: old.holds() != new.holds(),
+        hold_counts: hold_counts(old, new),
         warnings,
         ..Changes::default()
     }
+}
+
+fn hold_counts(old: &Directory, new: &Directory) -> Option<HoldCounts> {
+    let (old, new) = (old.holds(), new.holds());
+    (old != new).then(|| HoldCounts {
+        before: old.len(),
+        after: new.len(),
+        added: new.difference(old).count(),
+        removed: old.difference(new).count(),
+    })
 }
 
 /// What counts at the start only: sockets are bound, the log is open under its key, places are

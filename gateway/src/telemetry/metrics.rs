@@ -159,6 +159,12 @@ impl Metrics {
         records.of(kind, bind, |counter| counter.add(1));
     }
 
+    /// How much of today's questions a grant has used, from 0 to 1. The grant is a configured one.
+    pub fn quota_used(&self, grant: &str, share: f64) {
+        let labels = [KeyValue::new(name::GRANT, grant.to_owned())];
+        self.0.instruments.quota_used.record(share, &labels);
+    }
+
     /// How many audit entries wait to be written.
     pub fn set_audit_queue(&self, waiting: usize) {
         self.0.instruments.audit_queue.record(waiting as u64, &[]);

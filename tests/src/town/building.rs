@@ -360,6 +360,7 @@ fn member(id: &str, system: &str, rate: Rate, pins: Vec<[u8; 32]>, mall: Option<
             id: SystemId::parse(system).expect("a system"),
             pins,
             mall: mall.map(|mall| mall.parse().expect("a mall")),
+            roles: std::collections::BTreeSet::new(),
         }],
     }
 }

@@ -5,6 +5,7 @@
     reason = "helpers of tests are no tests to clippy"
 )]
 
+mod access;
 mod admin;
 mod audit;
 mod bad_input;

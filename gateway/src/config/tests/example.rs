@@ -105,6 +105,9 @@ fn is_optional(line: &str) -> bool {
         "instance_id",
         "otlp_endpoint",
         "holds_file",
+        "roles",
+        "legal_bases",
+        "withheld",
     ];
     without_default.iter().any(|key| line.starts_with(key))
 }

@@ -38,6 +38,7 @@ pub(super) struct Instruments {
     pub(super) mismatches: Counter<u64>,
     pub(super) schema_violations: Counter<u64>,
     pub(super) audit_records: Counter<u64>,
+    pub(super) quota_used: Gauge<f64>,
     pub(super) audit_queue: Gauge<u64>,
     pub(super) audit_write_failures: Counter<u64>,
     pub(super) audit_witnessed: Gauge<u64>,
@@ -136,6 +137,11 @@ impl Instruments {
                 "Fields on which an agency and the claim disagree.",
             ),
             schema_violations: counter(name::SCHEMA_VIOLATIONS, "Answers that break their schema."),
+            quota_used: meter
+                .f64_gauge(name::QUOTA_USED)
+                .with_description("Share of today's questions that a grant has used.")
+                .with_unit("1")
+                .build(),
             audit_records: counter(name::AUDIT_RECORDS, "Audit entries made durable."),
             audit_queue: gauge(name::AUDIT_QUEUE, "Audit entries waiting to be written."),
             audit_write_failures: counter(

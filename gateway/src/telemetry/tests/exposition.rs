@@ -31,6 +31,7 @@ loket_break_glass_total counter
 loket_build_info gauge
 loket_calls_body_bytes_total counter
 loket_calls_total counter
+loket_grant_quota_used_ratio gauge
 loket_log_dropped_total counter
 loket_lookup_duration_seconds histogram
 loket_lookup_first_card_duration_seconds histogram
@@ -80,6 +81,7 @@ fn samples_have_the_contracts_labels() {
         r#"loket_calls_body_bytes_total{direction="response",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 70000"#,
         r#"loket_calls_total{loket_member="bapenda",loket_outcome="answered",loket_service="population",service_peer_name="dukcapil"} 1"#,
         r#"loket_calls_total{loket_member="bapenda",loket_outcome="denied",loket_service="population",service_peer_name="dukcapil"} 1"#,
+        r#"loket_grant_quota_used_ratio{loket_grant="G-001"} 0.8"#,
         r#"loket_lookup_duration_seconds_count{loket_purpose="address-change",loket_result="complete"} 1"#,
         r#"loket_lookup_first_card_duration_seconds_count{loket_purpose="address-change"} 1"#,
         r#"loket_log_dropped_total 0"#,
@@ -193,6 +195,7 @@ fn exercised() -> String {
     metrics.set_audit_queue(3);
     metrics.glass_broken(loket_sdk::message::Ground::Disaster);
     metrics.set_glass_overdue(2);
+    metrics.quota_used("G-001", 0.8);
     metrics.audit_write_failed();
     metrics.witnessed("auditor", 7, true);
     metrics.witnessed("auditor", 8, false);
