@@ -1,5 +1,6 @@
 //! Commands: one file per subcommand of `loket`.
 
+pub mod audit;
 pub mod check;
 pub mod lookup;
 pub mod pki;

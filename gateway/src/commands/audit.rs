@@ -1,0 +1,61 @@
+//! `loket audit`: the audit log verified, read and exported. None of it stops a gateway or needs one.
+
+mod export;
+mod filter;
+mod progress;
+mod source;
+mod tail;
+mod verify;
+
+use std::io::Write;
+
+use clap::{Args as ClapArgs, Subcommand};
+
+/// Exit code: the audit log has been changed.
+pub const BROKEN: u8 = 8;
+
+/// Verifies and reads the audit log.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Verify that the log is whole
+    Verify(verify::Args),
+    /// Print the public keys, for those who verify
+    Key(KeyArgs),
+    /// Show the last entries
+    Tail(tail::Args),
+    /// Write entries for other programs
+    Export(export::Args),
+}
+
+#[derive(Debug, ClapArgs)]
+struct KeyArgs {
+    #[command(flatten)]
+    source: source::Source,
+}
+
+/// Runs the command; the process's exit code.
+///
+/// # Errors
+/// When the log can't be read, or the output can't be written.
+pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
+    match &args.command {
+        Command::Verify(args) => verify::run(args, out),
+        Command::Key(args) => {
+            for key in args.source.verifier_keys()? {
+                writeln!(out, "{key}")?;
+            }
+            Ok(0)
+        }
+        Command::Tail(args) => tail::run(args, out),
+        Command::Export(args) => export::run(args, out),
+    }
+}
+
+#[cfg(test)]
+mod tests;
