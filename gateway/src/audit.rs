@@ -24,11 +24,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use loket_sdk::message::{Receipt, SubjectKey};
 
 use crate::refusal::Refusal;
+
+use store::{ReadError, Reader, Signed};
 
 /// How long an entry may take to become durable: a disk that hangs must not hang its callers.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -39,6 +42,7 @@ pub struct Audit {
     log: log::Log,
     key: Arc<aws_lc_rs::hmac::Key>,
     refusals: Arc<Refusals>,
+    cosigned: Arc<ArcSwapOption<Signed>>,
 }
 
 /// Refusals that cost a caller nothing: so many a second have an entry of their own.
@@ -69,6 +73,7 @@ impl Audit {
                 room: RateLimiter::direct(Quota::per_second(REFUSALS_A_SECOND)),
                 unrecorded: AtomicU64::new(0),
             }),
+            cosigned: Arc::default(),
         }
     }
 
@@ -154,6 +159,30 @@ impl Audit {
         context.update(&[0]);
         context.update(subject.value.expose().as_bytes());
         hex(context.sign().as_ref())
+    }
+
+    /// Reads the log where blocking hurts nobody.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let reader = Arc::clone(self.log.reader());
+        let done = tokio::task::spawn_blocking(move || read(&*reader)).await;
+        done.unwrap_or_else(|error| Err(ReadError::Io(std::io::Error::other(error))))
+    }
+
+    /// Keeps a checkpoint that witnesses have cosigned.
+    pub fn cosigned(&self, checkpoint: Signed) {
+        self.cosigned.store(Some(Arc::new(checkpoint)));
+    }
+
+    /// The last checkpoint that witnesses have cosigned.
+    #[must_use]
+    pub fn last_cosigned(&self) -> Option<Signed> {
+        self.cosigned.load_full().map(|signed| (*signed).clone())
     }
 
     /// The log.

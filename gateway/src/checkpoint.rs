@@ -5,6 +5,7 @@
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::prelude::{BASE64_STANDARD, Engine};
+use http::Uri;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
 use signed_note::{
@@ -16,6 +17,15 @@ use tlog_tiles::tlog::Hash;
 
 /// The algorithm of signed notes that is Ed25519.
 const ED25519: u8 = 1;
+
+/// Someone who watches a log, and cosigns the checkpoints of one that only grows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Witness {
+    /// Its public key, `name+id+key`.
+    pub key: String,
+    /// Where it takes checkpoints: `/add-checkpoint` is put behind.
+    pub url: Uri,
+}
 
 /// What signs a log's checkpoints.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod check;
+pub mod grant;
 pub mod lookup;
 pub mod pki;
 pub mod serve;

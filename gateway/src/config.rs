@@ -11,11 +11,13 @@ pub(crate) mod explain;
 pub mod file;
 pub mod files;
 pub mod finding;
+mod grants;
 pub(crate) mod listener;
 pub(crate) mod material;
 mod services;
 pub(crate) mod settings;
 mod signing;
+mod unsigned;
 pub(crate) mod value;
 pub(crate) mod warnings;
 
@@ -27,8 +29,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use loket_sdk::sensitive::Sensitive;
 use loket_sdk::tls::MutualTls;
+use loket_sdk::transparency::{KeyError, LogKeys};
 
-use crate::checkpoint::{Keys, NoteError, Signer, SignerError};
+use crate::checkpoint::{Keys, NoteError, Signer, SignerError, Witness};
 use crate::directory::Directory;
 use crate::telemetry;
 
@@ -225,6 +228,10 @@ pub struct AuditSettings {
     pub subject_key: Sensitive<Vec<u8>>,
     /// Least time between two commits.
     pub commit_interval: Duration,
+    /// Who is shown its checkpoints.
+    pub witnesses: Vec<Witness>,
+    /// How often.
+    pub witness_interval: Duration,
 }
 
 impl AuditSettings {
@@ -235,6 +242,17 @@ impl AuditSettings {
     pub fn signer(&self) -> Result<Signer, SignerError> {
         let keys = self.signing_keys.iter();
         Signer::new(&self.origin, keys.map(|key| key.expose().as_slice()))
+    }
+
+    /// The same with the witnesses', as those who verify receipts have them.
+    ///
+    /// # Errors
+    /// When a key is none.
+    pub fn log_keys(&self) -> Result<LogKeys, KeyError> {
+        let signer = self.signer().map_err(|_| KeyError::None)?;
+        let earlier = self.verifier_keys.iter().cloned();
+        let keys = LogKeys::new(&self.origin, signer.verifier_keys().chain(earlier))?;
+        keys.witnessed(self.witnesses.iter().map(|witness| &witness.key), 0)
     }
 
     /// What checkpoints are believed under: those keys, and the earlier ones.

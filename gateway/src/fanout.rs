@@ -136,6 +136,7 @@ pub fn denied(denied: &Denied, snapshot: &Snapshot) -> Plan {
             outcome: reason.outcome(),
             reason,
             elapsed_ms: 0,
+            signature: None,
         })
         .collect();
     Plan {

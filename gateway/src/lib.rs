@@ -7,6 +7,8 @@ pub mod refusal;
 
 pub mod directory;
 
+pub mod grants;
+
 pub mod telemetry;
 
 pub mod checkpoint;
@@ -60,6 +62,8 @@ pub mod reply;
 pub mod stream;
 
 pub mod pipeline;
+
+pub mod witness;
 
 pub mod listener;
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loket_gateway::commands::{audit, check, lookup, pki, serve};
+use loket_gateway::commands::{audit, check, grant, lookup, pki, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,6 +41,8 @@ enum Command {
     Lookup(lookup::Args),
     /// Verify and read the audit log
     Audit(audit::Args),
+    /// Write, sign, verify, list and compare grants
+    Grant(grant::Args),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
 }
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(args, &mut out),
         Command::Lookup(args) => lookup::run(args, &mut out),
         Command::Audit(args) => audit::run(args, &mut out),
+        Command::Grant(args) => grant::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
     };
     match result {

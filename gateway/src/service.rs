@@ -1,6 +1,7 @@
 //! Service: a configuration in, a gateway that serves until it is told to stop out.
 
 mod asked;
+mod seen;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::audit::log::{self, Log, Options};
 use crate::audit::store::{self, OpenError};
 use crate::audit::{ActEntry, Asker, Audit};
 use crate::config::{Config, Drain};
+use crate::grants::{PutBack, Versions};
 use crate::identity::Trust;
 use crate::listener::Listener;
 use crate::pipeline::Gateway;
@@ -24,9 +26,12 @@ use crate::reload::{self, InForce, Reloader};
 use crate::snapshot::Snapshot;
 use crate::supervisor::{self, Sockets};
 use crate::telemetry::Telemetry;
+use crate::witness::Witnesses;
 use crate::workers::Workers;
 use asked::Asked;
 
+/// How many changed grants are handed to the log at once, which has a bounded queue.
+const CHANGES_AT_ONCE: usize = 256;
 /// How long requests that were cut may take to be recorded.
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
 /// How long the threads may take to drop what is left.
@@ -41,6 +46,9 @@ pub enum StartError {
     /// The audit log can't be opened; without it nothing may be answered.
     #[error("the audit log can't be opened")]
     Audit(#[from] OpenError),
+    /// A grant is older than one that was in force.
+    #[error(transparent)]
+    PutBack(#[from] PutBack),
     /// TLS towards counters or agencies can't be set up.
     #[error("TLS can't be set up")]
     Tls(#[from] loket_sdk::tls::TlsError),
@@ -65,6 +73,8 @@ pub struct Service {
     drain: Drain,
     stop: watch::Sender<bool>,
     workers: Workers,
+    witnesses: Witnesses,
+    witness_interval: Duration,
 }
 
 impl Service {
@@ -88,7 +98,6 @@ impl Service {
         let server_tls = Arc::new(ArcSwap::from_pointee(config.server_tls.server()?));
         let client_tls = Arc::new(config.client_tls.client()?);
         let trust = Trust::new(config.server_tls.client_verifier()?, 0);
-        let in_force = InForce::new(&config, client_tls.clone());
         reload::note_certificates(&telemetry, &config.server_tls, &config.client_tls);
         let now = Timestamp::now();
         let mut asked = Asked::today(&config.directory, &config.time_zone, now);
@@ -96,16 +105,26 @@ impl Service {
             commit_interval: config.audit.commit_interval,
             ..Options::default()
         };
+        let mut versions = Versions::default();
         let store = store::open(&config.audit)?;
-        log::replay(&*store.reader(), asked.since, &mut |leaf| asked.count(leaf))
-            .map_err(OpenError::from)?;
+        log::replay(&*store.reader(), asked.since, &mut |leaf| {
+            asked.count(leaf);
+            if let Some(change) = seen::change(leaf) {
+                versions.replay(change);
+            }
+        })
+        .map_err(OpenError::from)?;
         let log = Log::start(store, options)?;
+        let (versions, changed) = versions.followed_by(&config.directory)?;
+        let in_force = InForce::new(&config, client_tls.clone(), versions);
         let snapshot = Snapshot {
             trust,
             ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)
         };
         asked.recount(&snapshot);
         let audit = Audit::new(log, config.audit.subject_key.expose());
+        let log_keys = config.audit.log_keys().map_err(|_| OpenError::Keys)?;
+        let witnesses = Witnesses::new(&config.audit.witnesses, log_keys, client_tls.clone());
         let gateway = Gateway::new(snapshot, audit, telemetry, config.limits);
         let public = socket(sockets.public, config.listener.address).await?;
         let admin = socket(sockets.admin, config.admin).await?;
@@ -115,6 +134,10 @@ impl Service {
         let listener = Listener::from_std(public, config.listener, tls, gateway.clone())
             .map_err(bound(address))?;
         let admin = TcpListener::from_std(admin).map_err(bound(admin_address))?;
+        let changed: Vec<_> = changed.into_iter().map(ActEntry::grant_changed).collect();
+        for some in changed.chunks(CHANGES_AT_ONCE) {
+            reload::record_all(&gateway, some).await;
+        }
         let status = match listener.local_addr() {
             Ok(address) => format!("serving on {address}"),
             Err(_) => "serving".to_owned(),
@@ -133,6 +156,8 @@ impl Service {
             drain: config.drain,
             stop,
             workers: Workers::none(),
+            witnesses,
+            witness_interval: config.audit.witness_interval,
         })
     }
 
@@ -184,6 +209,8 @@ impl Service {
             drain,
             stop,
             workers,
+            witnesses,
+            witness_interval,
         } = self;
         let stop = Arc::new(stop);
         let state = AdminState {
@@ -213,6 +240,8 @@ impl Service {
         tracing::info!("ready");
         supervisor::ready(&status);
         let alive = tokio::spawn(supervisor::watchdog());
+        let (audit, telemetry) = (gateway.audit().clone(), gateway.telemetry().clone());
+        let watching = tokio::spawn(witnesses.run(audit, telemetry, witness_interval));
         let told = async {
             let asker = tokio::select! {
                 () = shutdown => Asker::Signal,
@@ -253,6 +282,7 @@ impl Service {
         let _ = admin.await;
         gateway.telemetry().shutdown().await;
         alive.abort();
+        watching.abort();
         tracing::info!("stopped");
     }
 }

@@ -2,8 +2,6 @@
 //! evidence out, for the member whose exchange it records; the newest checkpoint; the hashes of the
 //! tree, which tell nothing of an entry, as C2SP's `tlog-tiles` names them.
 
-use std::sync::Arc;
-
 use loket_sdk::ids::MemberId;
 use loket_sdk::transparency::Evidence;
 use serde::Deserialize;
@@ -20,7 +18,11 @@ use crate::request::TileName;
 /// # Errors
 /// [`Refusal::NotFound`] when there is none, or it is another's: the two aren't told apart.
 pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evidence, Refusal> {
-    let evidence = read(audit, move |reader| proof::evidence(reader, entry)).await?;
+    let cosigned = audit.last_cosigned();
+    let evidence = read(audit, move |reader| {
+        proof::evidence(reader, entry, cosigned)
+    });
+    let evidence = evidence.await?;
     #[derive(Deserialize)]
     struct Leaf<'a> {
         #[serde(borrow)]
@@ -34,12 +36,15 @@ pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evi
     Ok(evidence)
 }
 
-/// The newest checkpoint, a signed note.
+/// The checkpoint that witnesses cosigned last, or else the newest: a signed note.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] while the log is empty.
 pub async fn checkpoint(audit: &Audit) -> Result<String, Refusal> {
-    let signed = read(audit, |reader| reader.checkpoint()).await?;
+    let signed = match audit.last_cosigned() {
+        Some(cosigned) => cosigned,
+        None => read(audit, |reader| reader.checkpoint()).await?,
+    };
     match signed.size {
         0 => Err(Refusal::NotFound),
         _ => Ok(signed.note.to_string()),
@@ -68,15 +73,11 @@ pub async fn tile(audit: &Audit, name: TileName) -> Result<Vec<u8>, Refusal> {
     Ok(hashes.await?.iter().flat_map(|hash| hash.0).collect())
 }
 
-/// Reads where blocking hurts nobody.
 async fn read<T: Send + 'static>(
     audit: &Audit,
     read: impl FnOnce(&dyn Reader) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let reader = Arc::clone(audit.log().reader());
-    let done = tokio::task::spawn_blocking(move || read(&*reader)).await;
-    let done = done.map_err(|error| Refusal::Internal(error.to_string()))?;
-    done.map_err(|error| match error {
+    audit.read(read).await.map_err(|error| match error {
         ReadError::Unknown | ReadError::Pruned => Refusal::NotFound,
         ReadError::Io(cause) => Refusal::AuditUnavailable(cause.to_string()),
         ReadError::Broken { ref what, .. } => Refusal::Internal(format!("{error}: {what}")),

@@ -9,14 +9,14 @@ mod source;
 mod words;
 
 pub use lookup::{
-    Answer, Finding, LegalBasis, Lookup, Receipt, RecordQuery, SourceName, SourceResult, Subject,
-    Withheld,
+    Answer, Finding, LegalBasis, Lookup, Provenance, Receipt, RecordQuery, SourceName,
+    SourceResult, Subject, Withheld,
 };
 pub use record_ref::{InvalidRecordRef, RecordRef};
-pub use source::{Requester, SourceAnswer, SourceRequest, SubjectKey};
+pub use source::{Requester, SourceAnswer, SourceRequest, SourceSignature, SubjectKey};
 pub use words::{
-    LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, Purpose, Reason, Severity,
-    SourceStatus, UnknownWord, WithheldReason,
+    LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, ProvenanceMethod, Purpose,
+    Reason, Severity, SourceStatus, UnknownWord, WithheldReason,
 };
 
 /// Header with the lookup's `request_id`, gateway to agency.

@@ -139,6 +139,8 @@ envelopes! {
     catalogue "catalogue";
     /// A problem document.
     problem "problem";
+    /// A grant, as the agency signs it.
+    grant "grant";
 }
 
 impl RecordSchema {
@@ -385,6 +387,7 @@ mod tests {
             source_request(),
             source_answer(),
             problem(),
+            grant(),
         ] {
             assert!(envelope.check(&Value::Null).is_err());
         }

@@ -31,7 +31,7 @@ mod proof;
 pub use checkpoint::{Checkpoint, Witnessed, consistent};
 pub use error::Error;
 pub use evidence::{Evidence, Verified};
-pub use keys::{KeyError, LogKeys};
+pub use keys::{KeyError, LogKeys, is_witness_key};
 pub use proof::{Proof, hashes};
 
 /// Longest leaf, in bytes: what C2SP's tiles can hold.

@@ -13,6 +13,7 @@ pub mod lookup;
 pub mod real;
 pub mod spans;
 pub mod town;
+pub mod witness;
 
 pub use lookup::{Ask, BAGAS, LARAS, SEKAR, WAGIMAN};
 pub use town::{Town, TownBuilder};

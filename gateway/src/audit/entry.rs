@@ -29,6 +29,8 @@ pub enum Kind {
     Reload,
     /// The gateway began to stop.
     Drain,
+    /// Another version of a grant is in force, or none.
+    GrantChanged,
 }
 
 impl Kind {
@@ -45,6 +47,7 @@ impl Kind {
             Self::Abandoned => "abandoned",
             Self::Reload => "reload",
             Self::Drain => "drain",
+            Self::GrantChanged => "grant_changed",
         }
     }
 }
@@ -127,6 +130,9 @@ pub struct SourceEntry {
     pub reason: Reason,
     /// How long the source took.
     pub elapsed_ms: u64,
+    /// SHA-256 of the source's signature, when it signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

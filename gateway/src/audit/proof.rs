@@ -9,18 +9,26 @@ use std::ops::ControlFlow;
 use loket_sdk::transparency::Evidence;
 use tlog_tiles::tlog::{check_record, prove_record, record_hash};
 
-use super::store::{Flaw, Hashes, ReadError, Reader};
+use super::store::{Flaw, Hashes, ReadError, Reader, Signed};
 
 /// The first line of a proof.
 const VERSION: &str = "c2sp.org/tlog-proof@v1";
 
-/// The evidence of an entry under the newest checkpoint. It blocks.
+/// The evidence of an entry under the checkpoint that witnesses cosigned, if that holds it, or else the
+/// newest one. It blocks.
 ///
 /// # Errors
 /// [`ReadError`]; a proof that wouldn't convince is [`ReadError::Broken`].
-pub fn evidence(reader: &dyn Reader, entry: u64) -> Result<Evidence, ReadError> {
+pub fn evidence(
+    reader: &dyn Reader,
+    entry: u64,
+    cosigned: Option<Signed>,
+) -> Result<Evidence, ReadError> {
     let place = entry.checked_sub(1).ok_or(ReadError::Unknown)?;
-    let checkpoint = reader.checkpoint()?;
+    let checkpoint = match cosigned.filter(|cosigned| cosigned.size > place) {
+        Some(cosigned) => cosigned,
+        None => reader.checkpoint()?,
+    };
     if place >= checkpoint.size {
         return Err(ReadError::Unknown);
     }
@@ -70,7 +78,7 @@ mod tests {
         append(&mut store, 1..=3);
         append(&mut store, 4..=5);
         let reader = store.reader();
-        let found = evidence(&*reader, 3).unwrap();
+        let found = evidence(&*reader, 3, None).unwrap();
         assert!(found.leaf.expose().contains(r#""case_id":"c-3""#));
         let (path, note) = found.proof.split_once("\n\n").unwrap();
         let lines: Vec<&str> = path.lines().collect();
@@ -79,7 +87,7 @@ mod tests {
         assert_eq!(lines.len(), 2 + 3);
         assert_eq!(keys().open(note.as_bytes()).unwrap().size(), 5);
         for none in [0, 6] {
-            let refused = evidence(&*reader, none);
+            let refused = evidence(&*reader, none, None);
             assert!(matches!(refused, Err(ReadError::Unknown)));
         }
     }

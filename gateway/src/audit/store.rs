@@ -9,6 +9,7 @@ mod memory;
 #[cfg(test)]
 pub(crate) mod suite;
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{ControlFlow, Range};
@@ -364,21 +365,25 @@ impl Signed {
 }
 
 /// A reader as tlog_tiles asks for hashes. It wants errors of its own, so the cause is kept here.
-pub(super) struct Hashes<'a> {
+#[derive(Debug)]
+pub struct Hashes<'a> {
     reader: &'a dyn Reader,
-    failed: std::cell::Cell<Option<ReadError>>,
+    failed: RefCell<Option<ReadError>>,
 }
 
 impl<'a> Hashes<'a> {
-    pub(super) fn of(reader: &'a dyn Reader) -> Self {
+    /// Reads from there.
+    #[must_use]
+    pub fn of(reader: &'a dyn Reader) -> Self {
         Self {
             reader,
-            failed: std::cell::Cell::default(),
+            failed: RefCell::default(),
         }
     }
 
     /// Why what was asked of tlog_tiles failed.
-    pub(super) fn cause(self, error: &tlog::Error) -> ReadError {
+    #[must_use]
+    pub fn cause(self, error: &tlog::Error) -> ReadError {
         let failed = self.failed.take();
         failed.unwrap_or_else(|| ReadError::Io(io::Error::other(error.to_string())))
     }
@@ -387,7 +392,7 @@ impl<'a> Hashes<'a> {
 impl HashReader for Hashes<'_> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog::Error> {
         self.reader.hashes(indexes).map_err(|error| {
-            self.failed.set(Some(error));
+            *self.failed.borrow_mut() = Some(error);
             tlog::Error::IndexesNotInTree
         })
     }

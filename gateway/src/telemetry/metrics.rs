@@ -163,6 +163,17 @@ impl Metrics {
         self.0.instruments.audit_queue.record(waiting as u64, &[]);
     }
 
+    /// A witness, one of those configured, was shown a tree of so many entries, and cosigned it or not.
+    pub fn witnessed(&self, witness: &str, size: u64, cosigned: bool) {
+        let labels = [KeyValue::new(name::WITNESS, witness.to_owned())];
+        let instruments = &self.0.instruments;
+        if cosigned {
+            instruments.audit_witnessed.record(size, &labels);
+        } else {
+            instruments.audit_witness_failures.add(1, &labels);
+        }
+    }
+
     /// The audit log couldn't be written.
     pub fn audit_write_failed(&self) {
         self.0.instruments.audit_write_failures.add(1, &[]);

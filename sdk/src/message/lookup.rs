@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, Purpose, Reason, RecordRef,
-    Severity, WithheldReason,
+    LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, ProvenanceMethod, Purpose,
+    Reason, RecordRef, Severity, SourceSignature, WithheldReason,
 };
 use crate::claims::{Claim, ClaimAnswer};
 use crate::ids::{AgencyId, CaseId, Scheme, SystemId};
@@ -136,6 +136,20 @@ pub struct SourceResult {
     /// When it may be asked again, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// How it is known that the source said it; absent when it said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+}
+
+/// How it is known who said something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// In which way.
+    pub method: ProvenanceMethod,
+    /// The source's signature, with the salts of what is given; for
+    /// [`SourceResult::verify_source`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SourceSignature>,
 }
 
 /// Something that doesn't fit across records. Names fields and owners, never a value.

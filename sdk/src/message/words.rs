@@ -215,6 +215,8 @@ words! {
         TooLarge "too_large",
         /// `invalid`: about someone else.
         OtherSubject "other_subject",
+        /// `invalid`: not signed as it must be.
+        BadSignature "bad_signature",
         /// `deferred`.
         SourceWillAnswerLater "source_will_answer_later",
         /// `deferred`: the citizen must do something first.
@@ -245,9 +247,11 @@ impl Reason {
             | Self::Overloaded
             | Self::SourceError
             | Self::Draining => Outcome::Unavailable,
-            Self::NotJson | Self::BreaksSchema | Self::TooLarge | Self::OtherSubject => {
-                Outcome::Invalid
-            }
+            Self::NotJson
+            | Self::BreaksSchema
+            | Self::TooLarge
+            | Self::OtherSubject
+            | Self::BadSignature => Outcome::Invalid,
             Self::SourceWillAnswerLater | Self::CitizenMustAct => Outcome::Deferred,
             Self::RequiredSourceFailed | Self::CallerLeft => Outcome::NotAttempted,
         }
@@ -313,6 +317,16 @@ words! {
         NoOnwardTransfer "no_onward_transfer",
         /// Tell the citizen.
         NotifySubject "notify_subject",
+    }
+}
+
+words! {
+    /// How it is known who said something.
+    ProvenanceMethod {
+        /// The source signed it, and the gateway verified that.
+        SourceSigned "source_signed",
+        /// The source didn't; it said it over a connection with its certificate.
+        SourceTls "source_tls",
     }
 }
 

@@ -173,6 +173,12 @@ fn malformed(key: &str) -> KeyError {
     }
 }
 
+/// Whether the text is the public key of a witness: cosignature/v1 of Ed25519, type 4.
+#[must_use]
+pub fn is_witness_key(key: &str) -> bool {
+    Witness::new(key).is_some()
+}
+
 /// A witness's key: it signs the checkpoint with the time at which it saw it.
 struct Witness {
     name: String,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loket_gateway::audit::verify;
 use loket_gateway::checkpoint::Signer;
+use loket_sdk::transparency::LogKeys;
 use opentelemetry_sdk::trace::SpanData;
 use serde_json::Value;
 
@@ -19,6 +20,17 @@ impl Town {
     pub fn audit_verifier_keys(&self) -> Vec<String> {
         let signer = Signer::new(AUDIT_ORIGIN, [AUDIT_SIGNING_KEY.as_bytes()]);
         signer.expect("a key").verifier_keys().collect()
+    }
+
+    /// What the audit log's checkpoints are verified with.
+    ///
+    /// # Panics
+    /// When there is no key.
+    #[must_use]
+    pub fn audit_log_keys() -> LogKeys {
+        let signer = Signer::new(AUDIT_ORIGIN, [AUDIT_SIGNING_KEY.as_bytes()]);
+        let keys = signer.expect("a key");
+        LogKeys::new(AUDIT_ORIGIN, keys.verifier_keys()).expect("keys")
     }
 
     /// Every audit entry on disk, in order, each compared with the tree.

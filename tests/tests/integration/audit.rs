@@ -1,6 +1,7 @@
 //! No answer leaves without a durable entry, and the log tells everything but values.
 
 mod shape;
+mod witnesses;
 
 use std::time::Duration;
 

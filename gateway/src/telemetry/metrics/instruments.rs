@@ -39,6 +39,8 @@ pub(super) struct Instruments {
     pub(super) audit_records: Counter<u64>,
     pub(super) audit_queue: Gauge<u64>,
     pub(super) audit_write_failures: Counter<u64>,
+    pub(super) audit_witnessed: Gauge<u64>,
+    pub(super) audit_witness_failures: Counter<u64>,
     pub(super) calls: Calls,
     pub(super) connections: Connections,
     pub(super) reloads: Reloads,
@@ -137,6 +139,14 @@ impl Instruments {
             audit_write_failures: counter(
                 name::AUDIT_WRITE_FAILURES,
                 "Writes to the audit log that failed.",
+            ),
+            audit_witnessed: gauge(
+                name::AUDIT_WITNESSED,
+                "Entries of the largest tree that the witness has cosigned.",
+            ),
+            audit_witness_failures: counter(
+                name::AUDIT_WITNESS_FAILURES,
+                "Checkpoints that the witness was shown and didn't cosign.",
             ),
             calls: Calls::new(meter),
             connections: Connections::new(meter),

@@ -23,6 +23,8 @@ loket_agency_resends_total counter
 loket_agency_shared_total counter
 loket_audit_queue gauge
 loket_audit_records_total counter
+loket_audit_witness_failures_total counter
+loket_audit_witnessed gauge
 loket_audit_write_failures_total counter
 loket_build_info gauge
 loket_calls_body_bytes_total counter
@@ -67,6 +69,8 @@ fn samples_have_the_contracts_labels() {
         r#"loket_agency_limit{loket_system="siak",service_peer_name="dukcapil"} 20"#,
         r#"loket_audit_queue 3"#,
         r#"loket_audit_records_total{kind="lookup"} 1"#,
+        r#"loket_audit_witnessed{loket_witness="auditor"} 7"#,
+        r#"loket_audit_witness_failures_total{loket_witness="auditor"} 1"#,
         r#"loket_build_info{version="test"} 1"#,
         r#"loket_calls_body_bytes_total{direction="request",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 4"#,
         r#"loket_calls_body_bytes_total{direction="response",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 70000"#,
@@ -123,6 +127,7 @@ fn two_gateways_count_apart() {
     let (one, _) = telemetry(0.0);
     let (other, _) = telemetry(0.0);
     one.metrics().audit_write_failed();
+    one.metrics().witnessed("auditor", 3, false);
     assert!(one.prometheus_text().contains("failures_total 1"));
     assert!(!other.prometheus_text().contains("failures_total"));
 }
@@ -183,6 +188,8 @@ fn exercised() -> String {
     metrics.audit_recorded("lookup");
     metrics.set_audit_queue(3);
     metrics.audit_write_failed();
+    metrics.witnessed("auditor", 7, true);
+    metrics.witnessed("auditor", 8, false);
     metrics.tls_handshake(None);
     metrics.tls_handshake(Some(ErrorType::TlsCertExpired.as_str()));
     metrics.cert_not_after("gateway", "server", 1_800_000_000);

@@ -83,6 +83,7 @@ fn settings() -> Settings {
 const CONFIGURATION: &str = r#"
 [gateway]
 trust_domain = "loket.example"
+danger_unsigned_grants = true
 [listener]
 address = "127.0.0.1:0"
 [admin]
