@@ -1,45 +1,99 @@
-//! What a durable entry costs at several concurrencies, and how fast a log is verified.
+//! What a durable entry costs at several concurrencies, how much room it takes, and how fast a log is
+//! verified.
 
-#![expect(clippy::expect_used, reason = "a benchmark that can't run should stop")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a benchmark that can't run should stop, and shows what it measured"
+)]
 
 use std::path::Path;
+use std::time::Instant;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures_util::future::try_join_all;
 use loket_gateway::audit::log::{Log, Options};
+use loket_gateway::audit::store::files::Files;
 use loket_gateway::audit::verify::verify;
+use loket_gateway::checkpoint::{Keys, Signer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-const VERIFIED: usize = 100_000;
+const ORIGIN: &str = "loket.example/audit";
 
+/// RFC 8410 section 10.3.
+const KEY: &[u8] = b"-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----
+";
+
+/// `MILLION=1` writes and verifies a million instead of measuring what follows.
 fn main() {
-    divan::main();
+    if std::env::var_os("MILLION").is_some() {
+        million();
+    } else {
+        divan::main();
+    }
+}
+
+fn million() {
+    const ENTRIES: u64 = 1_000_000;
+    let (runtime, dir) = surroundings();
+    let began = Instant::now();
+    fill(&runtime, dir.path(), ENTRIES);
+    let took = began.elapsed();
+    let rate = ENTRIES as f64 / took.as_secs_f64();
+    println!("{ENTRIES} entries written in {took:.1?}: {rate:.0} a second");
+    let bytes = size(dir.path());
+    println!("{} bytes on disk an entry", bytes / ENTRIES);
+    let began = Instant::now();
+    let verified = verify(dir.path(), Some(&keys()), |_| {}).expect("a whole log");
+    println!("{} verified in {:.2?}", verified.entries, began.elapsed());
+    let began = Instant::now();
+    drop(log(dir.path()));
+    println!("opened in {:.2?}", began.elapsed());
+}
+
+fn size(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let files = std::fs::read_dir(dir).expect("a directory");
+    let sizes = files.map(|file| {
+        let file = file.expect("a file").path();
+        let found = file.metadata().expect("a file");
+        let within = if file.is_dir() { size(&file) } else { 0 };
+        within + found.blocks() * 512
+    });
+    sizes.sum()
 }
 
 /// Appends `concurrency` entries and waits until all are durable.
 #[divan::bench(args = [1, 32, 256])]
 fn record(bencher: Bencher<'_, '_>, concurrency: usize) {
     let (runtime, dir) = surroundings();
-    let (log, _) = Log::open(dir.path(), Options::default()).expect("a new log");
-    let entry = entry();
+    let log = log(dir.path());
+    let mut next = 0;
     bencher
         .counter(ItemsCount::new(concurrency))
         .bench_local(|| {
-            let all = (0..concurrency).map(|_| log.record(&entry));
+            let all = (0..concurrency).map(|_| {
+                next += 1;
+                log.record(&entry(next))
+            });
             runtime.block_on(try_join_all(all)).expect("a disk")
         });
 }
 
 #[divan::bench(sample_count = 10)]
 fn verify_100_000(bencher: Bencher<'_, '_>) {
+    const VERIFIED: u64 = 100_000;
     let (runtime, dir) = surroundings();
-    fill(&runtime, dir.path());
+    fill(&runtime, dir.path(), VERIFIED);
+    let keys = keys();
     bencher
         .counter(ItemsCount::new(VERIFIED))
-        .bench_local(|| verify(dir.path(), |_| {}).expect("a whole log"));
+        .bench_local(|| verify(dir.path(), Some(&keys), |_| {}).expect("a whole log"));
 }
 
 fn surroundings() -> (Runtime, TempDir) {
@@ -47,29 +101,54 @@ fn surroundings() -> (Runtime, TempDir) {
     (runtime, tempfile::tempdir().expect("a directory"))
 }
 
-fn fill(runtime: &Runtime, dir: &Path) {
-    let (log, _) = Log::open(dir, Options::default()).expect("a new log");
-    let entry = entry();
-    for _ in 0..VERIFIED / 1000 {
-        let all = (0..1000).map(|_| log.record(&entry));
+fn signer() -> Signer {
+    Signer::new(ORIGIN, [KEY]).expect("a key")
+}
+
+fn keys() -> Keys {
+    Keys::new(ORIGIN, signer().verifier_keys()).expect("a key")
+}
+
+fn log(dir: &Path) -> Log {
+    let store = Files::open(dir, 64 << 20, signer(), keys()).expect("a whole log");
+    Log::start(Box::new(store), Options::default()).expect("a thread")
+}
+
+fn fill(runtime: &Runtime, dir: &Path, entries: u64) {
+    let log = log(dir);
+    for first in (0..entries).step_by(500) {
+        let all = (first..first + 500).map(|n| log.record(&entry(n)));
         runtime.block_on(try_join_all(all)).expect("a disk");
     }
 }
 
-/// About 600 bytes, as a lookup of two records leaves behind.
-fn entry() -> Value {
+/// About 600 bytes, as a lookup of two records leaves behind. What differs from one to the next can't
+/// be compressed.
+fn entry(n: u64) -> Value {
+    let hash = |salt: u64| {
+        let mut hex = String::new();
+        let mut state = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt;
+        while hex.len() < 64 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state = (state ^ (state << 17)).wrapping_add(salt);
+            hex.push_str(&format!("{state:016x}"));
+        }
+        hex
+    };
+    let (trace, request) = (hash(1), hash(2));
     json!({
         "kind": "lookup",
-        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
-        "request_id": "0192f0c1-7e5a-7b3c-9d21-5f0a6c1e2b34",
-        "case_id": "2026-000123",
+        "trace_id": trace[..32],
+        "request_id": format!("0192f0c1-{}-7b3c-{}-{}", &request[..4], &request[4..8], &request[8..20]),
+        "case_id": format!("2026-{:06}", n % 1_000_000),
         "purpose": "residence-registration",
         "legal_basis": { "kind": "statute", "reference": "example act, section 4" },
-        "member": "mall-north", "system": "counter", "clerk": "c-0042", "counter": "n-07",
-        "subject_ref": "b1946ac92492d2347c6235b4d2611184f2ca1bb6c7e907d06dafe4687e579fce",
+        "member": "mall-north", "system": "counter", "clerk": format!("c-{:04}", n % 97), "counter": "n-07",
+        "subject_ref": hash(3),
         "sources": [
             { "record": "person-identity/1", "grant": "g-17", "fields": ["name", "born"],
-              "outcome": "found", "reason": "complete", "elapsed_ms": 41 },
+              "outcome": "found", "reason": "complete", "elapsed_ms": n % 89 },
             { "record": "address/1", "grant": "g-18", "fields": ["street"],
               "outcome": "timed_out", "reason": "no_answer_yet", "elapsed_ms": 3000 },
         ],

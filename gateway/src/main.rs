@@ -39,12 +39,12 @@ enum Command {
     Check(check::Args),
     /// Ask a gateway about a citizen
     Lookup(lookup::Args),
+    /// Verify and read the audit log
+    Audit(audit::Args),
     /// Write, sign, verify, list and compare grants
     Grant(grant::Args),
     /// Say why a lookup would be carried out or refused
     Explain(Box<explain::Args>),
-    /// Read the audit log: a citizen's entries, usage, a breach
-    Audit(audit::Args),
     /// Hold a citizen's data, or let it go
     Hold(hold::Args),
     /// Write the register of processing
@@ -60,9 +60,9 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args, &mut out),
         Command::Check(args) => check::run(args, &mut out),
         Command::Lookup(args) => lookup::run(args, &mut out),
+        Command::Audit(args) => audit::run(args, &mut out),
         Command::Grant(args) => grant::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
-        Command::Audit(args) => audit::run(args, &mut out),
         Command::Hold(args) => hold::run(args, &mut out),
         Command::Register(args) => register::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),

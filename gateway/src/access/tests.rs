@@ -102,6 +102,7 @@ fn source(record: &str, agency: &str, fields: &[&str], claims: &[&str]) -> Sourc
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let reason = loket_sdk::message::Reason::Complete;
     SourceEntry {
+        signature: None,
         record: record.parse().unwrap(),
         agency: Some(agency.parse().unwrap()),
         grants: vec!["G-001".to_owned()],

@@ -24,6 +24,7 @@ use super::store::{Flaw, Hashes, OpenError, ReadError, Reader, Signed, files};
 use crate::checkpoint::{Keys, NoteError, unverified};
 
 pub use text::read;
+pub(crate) use text::text;
 pub use walk::walk;
 
 /// A log that is whole.

@@ -1,15 +1,21 @@
-//! `loket audit`: a configuration and its log in, what the log says out. Reads only, also beside a
-//! gateway that runs.
+//! `loket audit`: the audit log verified, read, reported on and exported. None of it stops a gateway or
+//! needs one.
 
 mod breach;
 mod entry;
+mod export;
+mod filter;
 mod opened;
+mod progress;
 mod reindex;
+mod source;
 mod subject;
+mod tail;
 mod usage;
+mod verify;
 
 #[cfg(test)]
-mod tests;
+mod report_tests;
 
 use std::io::Write;
 
@@ -17,7 +23,10 @@ use clap::{Args as ClapArgs, Subcommand};
 
 pub(super) use subject::{names, scheme};
 
-/// Reads the audit log.
+/// Exit code: the audit log has been changed.
+pub const BROKEN: u8 = 8;
+
+/// Verifies and reads the audit log.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     #[command(subcommand)]
@@ -26,6 +35,14 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Verify that the log is whole
+    Verify(verify::Args),
+    /// Print the public keys, for those who verify
+    Key(KeyArgs),
+    /// Show the last entries
+    Tail(tail::Args),
+    /// Write entries for other programs
+    Export(export::Args),
     /// Everything that is on record about one citizen
     Subject(subject::Args),
     /// What each grant was used for in a half-year, and how far its quota went
@@ -36,15 +53,33 @@ enum Command {
     Reindex(reindex::Args),
 }
 
+#[derive(Debug, ClapArgs)]
+struct KeyArgs {
+    #[command(flatten)]
+    source: source::Source,
+}
+
 /// Runs the command; the process's exit code.
 ///
 /// # Errors
-/// When the log can't be read or the output not be written.
+/// When the log can't be read, or the output can't be written.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     match &args.command {
+        Command::Verify(args) => verify::run(args, out),
+        Command::Key(args) => {
+            for key in args.source.verifier_keys()? {
+                writeln!(out, "{key}")?;
+            }
+            Ok(0)
+        }
+        Command::Tail(args) => tail::run(args, out),
+        Command::Export(args) => export::run(args, out),
         Command::Subject(args) => subject::run(args, out),
         Command::Usage(args) => usage::run(args, out),
         Command::Breach(args) => breach::run(args, out),
         Command::Reindex(args) => reindex::run(args, out),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ fn draft(subject: Option<u64>) -> Draft {
 }
 
 /// Appends entries of which every seventh names nobody and the others one of `subjects` citizens.
-fn append(store: &mut dyn Store, entries: std::ops::Range<u64>, subjects: u64) {
+fn append(store: &mut dyn Store, entries: Range<u64>, subjects: u64) {
     let drafts: Vec<Draft> = entries
         .map(|n| draft((n % 7 != 0).then_some(n % subjects)))
         .collect();

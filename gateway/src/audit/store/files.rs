@@ -187,6 +187,13 @@ pub fn read(dir: &Path, keys: Option<&Keys>) -> Result<impl Reader + use<>, Open
     found(dir, keys)
 }
 
+/// About how many entries the log in `dir` has, to tell progress by.
+pub(crate) fn size(dir: &Path) -> u64 {
+    let view = found(dir, None);
+    view.and_then(|view| Ok(view.checkpoint()?.size))
+        .unwrap_or(0)
+}
+
 /// A segment may go between looking for it and opening it, as often as a log is sealed meanwhile.
 const ATTEMPTS: usize = 16;
 

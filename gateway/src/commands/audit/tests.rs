@@ -1,177 +1,145 @@
-use jiff::Timestamp;
-use jiff::civil::date;
+use std::fs;
+use std::path::Path;
+
+use clap::Parser;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use super::{breach, usage};
+use super::*;
 use crate::audit::draft::Draft;
-use crate::audit::store::{Memory, Reader, Store, suite};
-use crate::commands::rows::{Output, Rows};
-use crate::directory::Directory;
-use crate::fixture::{services, town};
+use crate::audit::store::Store;
+use crate::audit::store::files::Files;
+use crate::audit::store::suite::{keys, signer};
 
-/// A log of these entries, which are dated as they are written.
-fn log(entries: &[Value]) -> std::sync::Arc<dyn Reader> {
-    let mut store = Memory::new(suite::signer());
-    let drafts: Vec<Draft> = entries
-        .iter()
-        .map(|entry| Draft::of(entry).unwrap())
-        .collect();
-    store.append(&drafts).unwrap();
-    store.reader()
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    args: Args,
 }
 
-fn written(rows: &Rows) -> Vec<Value> {
+fn ask(dir: &Path, words: &[&str]) -> (u8, String) {
+    let key = signer().verifier_keys().next().unwrap();
+    let dir = dir.to_str().unwrap();
+    let given = ["audit", words[0], "--directory", dir, "--key", &key];
+    let all = given.iter().chain(&words[1..]);
+    let cli = Cli::try_parse_from(all).unwrap();
     let mut out = Vec::new();
-    rows.write(Output::Json, &mut out).unwrap();
-    let text = String::from_utf8(out).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    let code = run(&cli.args, &mut out).unwrap();
+    (code, String::from_utf8(out).unwrap())
 }
 
-fn lookup(trace: &str, kind: &str, sources: Value) -> Value {
-    json!({
-        "kind": kind, "trace_id": trace, "request_id": trace, "member": "bapenda",
-        "clerk": "clk-1", "subject_ref": format!("{trace:0>64}"), "sources": sources,
-    })
-}
-
-fn source(grant: &str, outcome: &str, reason: &str) -> Value {
-    json!({"record": "person-identity/1", "grants": [grant], "fields": ["nik"],
-        "claims": ["full_name"], "outcome": outcome, "reason": reason})
-}
-
-#[test]
-fn usage_counts_as_quotas_do() {
-    let mut parts = services::with_calls(town::parts());
-    parts.grants[0].daily_quota = Some(5);
-    parts.service_grants[0].daily_quota = Some(2);
-    let (grant, called) = (
-        parts.grants[0].id.clone(),
-        parts.service_grants[0].id.clone(),
-    );
-    let directory = Directory::new(parts).unwrap();
-    let found = || json!([source(&grant, "found", "complete")]);
-    let call = |kind: &str, id: &str, asked: bool| {
-        json!({"kind": kind, "request_id": id, "trace_id": id,
-            "call": {"agency": "dukcapil", "service": "population", "grant": called,
-                "asked": asked, "outcome": "answered"}})
-    };
-    let reader = log(&[
-        lookup("1", "result", found()),
-        lookup("1", "lookup", found()),
-        lookup("2", "lookup", found()),
-        lookup(
-            "3",
-            "lookup",
-            json!([source(&grant, "timed_out", "no_answer_yet")]),
-        ),
-        lookup(
-            "4",
-            "lookup",
-            json!([source(&grant, "denied", "quota_used_up")]),
-        ),
-        lookup("5", "abandoned", found()),
-        lookup("6", "lookup", json!([source("gone", "found", "complete")])),
-        json!({"kind": "read", "trace_id": "7"}),
-        call("call_opened", "8", true),
-        call("call", "8", true),
-        call("refusal", "9", false),
-        call("call", "10", true),
-    ]);
-    let today = town::zone().to_datetime(Timestamp::now()).date();
-    let half = if today.month() < 7 { 1 } else { 2 };
-    let half = usage::half_year(&format!("{}H{half}", today.year())).unwrap();
-    let days = usage::count(&*reader, &town::zone(), half).unwrap();
-    let by_month = written(&usage::rows(
-        &days,
-        &directory,
-        usage::By::Month,
-        Some(&grant),
-    ));
-    assert_eq!(by_month.len(), 1);
-    let row = &by_month[0];
-    let counts = ["questions", "found", "timed_out", "denied", "daily_quota"];
-    assert_eq!(
-        counts.map(|name| row[name].as_u64().unwrap()),
-        [4, 3, 1, 1, 5]
-    );
-    assert_eq!(row["days_from_80_percent"], 1);
-    assert_eq!(row["days_used_up"], 0);
-    let by_day = written(&usage::rows(&days, &directory, usage::By::Day, None));
-    let row = |grant: &str| by_day.iter().find(|row| row["grant"] == grant).unwrap();
-    assert_eq!(row(&grant)["left"], 1);
-    assert_eq!(row(&called)["questions"], 2);
-    assert_eq!(row(&called)["left"], 0);
-    assert_eq!(row("gone")["left"], Value::Null);
-    let other = usage::half_year(&format!("{}H1", today.year() - 1)).unwrap();
-    assert!(
-        usage::count(&*reader, &town::zone(), other)
-            .unwrap()
-            .is_empty()
-    );
-}
-
-#[test]
-fn a_half_year_is_six_months() {
-    let half = usage::half_year("2026H2").unwrap();
-    assert_eq!((half.first, half.end), (date(2026, 7, 1), date(2027, 1, 1)));
-    for wrong in ["2026", "2026H3", "H1", "26H1", "-2026H1", "2026-07"] {
-        assert!(usage::half_year(wrong).is_err(), "{wrong}");
+fn append(dir: &Path, entries: &[Value]) {
+    let mut store = Files::open(dir, 1 << 20, signer(), keys()).unwrap();
+    for entry in entries {
+        store.append(&[Draft::of(entry).unwrap()]).unwrap();
     }
 }
 
+fn log() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let source = json!({
+        "record": "address/1", "agency": "dukcapil", "outcome": "found", "reason": "complete",
+        "elapsed_ms": 4, "grants": ["g-1"], "fields": ["street", "city"], "claims": [],
+    });
+    append(
+        dir.path(),
+        &[
+            json!({ "kind": "lookup", "member": "mpp", "purpose": "tax", "case_id": "=1,\"2\"",
+                "sources": [source, source] }),
+            json!({ "kind": "read", "member": "mpp" }),
+            json!({ "kind": "lookup", "member": "other", "purpose": "licence" }),
+        ],
+    );
+    dir
+}
+
 #[test]
-fn a_breach_concerns_those_of_whom_something_was_given() {
-    let found = || json!([source("G-1", "found", "complete")]);
-    let nothing = json!([{"record": "taxpayer/1", "outcome": "denied", "reason": "no_grant"}]);
-    let mut other = lookup("4", "lookup", found());
-    other["clerk"] = json!("clk-2");
-    let reader = log(&[
-        lookup("1", "result", found()),
-        lookup("1", "lookup", found()),
-        lookup("1", "lookup", found()),
-        lookup("2", "lookup", nothing),
-        lookup("3", "abandoned", found()),
-        other,
-        json!({"kind": "call", "member": "bapenda", "clerk": "clk-1",
-            "call": {"agency": "dukcapil", "service": "population", "grant": "S-1",
-                "outcome": "answered"}}),
-    ]);
-    let always: [Timestamp; 2] =
-        ["2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z"].map(|moment| moment.parse().unwrap());
-    let of = |clerk, member| breach::Of {
-        from: always[0],
-        to: always[1],
-        member,
-        clerk,
-    };
-    let found = breach::gather(&*reader, of(Some("clk-1"), Some("bapenda"))).unwrap();
-    let rows = written(&breach::rows(&found));
-    let subjects: Vec<&str> = rows
-        .iter()
-        .map(|row| row["subject_ref"].as_str().unwrap().trim_start_matches('0'))
-        .collect();
-    assert_eq!(subjects, ["1", "3"]);
-    // What a stream says twice was given once.
-    assert_eq!(rows[0]["given"], json!(["person-identity/1:nik=1"]));
+fn a_whole_log_is_told_with_its_checkpoint() {
+    let dir = log();
+    let (code, shown) = ask(dir.path(), &["verify"]);
+    let (first, note) = shown.split_once("\n\n").unwrap();
+    assert_eq!((code, first), (0, "3 entries are as they were written"));
+    assert_eq!(keys().open(note.as_bytes()).unwrap().size(), 3);
+    let (code, shown) = ask(dir.path(), &["verify", "--output", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(
-        rows[0]["verified"],
-        json!(["person-identity/1:full_name=1"])
+        (code, &shown["schema"]),
+        (0, &json!("loket.audit-verify/1"))
     );
-    assert_eq!(found.calls["dukcapil/population"], 1);
-    let all = breach::gather(&*reader, of(None, None)).unwrap();
-    assert_eq!(all.subjects.len(), 3);
-    let nobody = breach::gather(&*reader, of(None, Some("bpn"))).unwrap();
-    assert!(nobody.subjects.is_empty() && nobody.calls.is_empty());
-    let before = breach::Of {
-        to: always[0],
-        ..of(None, None)
+    assert_eq!(
+        (&shown["entries"], &shown["signed"]),
+        (&json!(3), &json!(true))
+    );
+}
+
+#[test]
+fn the_first_entry_that_was_changed_is_named() {
+    let dir = log();
+    let kept = dir.path().join("kept");
+    fs::copy(dir.path().join("checkpoint"), &kept).unwrap();
+    append(dir.path(), &[json!({ "kind": "drain" })]);
+    let newest = dir.path().join("checkpoint");
+    let [kept, newest] = [&kept, &newest].map(|path| path.to_str().unwrap());
+    let (code, shown) = ask(dir.path(), &["verify", "--consistent", kept, newest]);
+    assert_eq!(
+        (code, &*shown),
+        (0, "the 3 entries are the first of the 4\n")
+    );
+    assert_eq!(ask(dir.path(), &["verify", "--from", kept]).0, 0);
+    let wal = dir.path().join("wal/00000000000000000000.wal");
+    let bytes = fs::read(&wal).unwrap();
+    let mut altered = bytes.clone();
+    let at = memchr::memmem::find(&bytes, b"licence").unwrap();
+    altered[at] = b'L';
+    fs::write(&wal, altered).unwrap();
+    let (code, shown) = ask(dir.path(), &["verify"]);
+    assert_eq!(code, BROKEN);
+    assert!(shown.starts_with("entry 3 in wal/"), "{shown}");
+    let (code, shown) = ask(dir.path(), &["verify", "--output", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((code, &shown["violation"]["entry"]), (BROKEN, &json!(3)));
+    assert_eq!(ask(dir.path(), &["export"]).0, BROKEN);
+    assert_eq!(ask(dir.path(), &["tail"]).0, BROKEN);
+}
+
+#[test]
+fn entries_are_shown_and_exported_by_what_is_asked() {
+    let dir = log();
+    let entries = |words: &[&str]| {
+        let (code, shown) = ask(dir.path(), words);
+        assert_eq!(code, 0);
+        let entries = shown.lines().map(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["entry"].as_u64().unwrap()
+        });
+        entries.collect::<Vec<_>>()
     };
-    assert!(
-        breach::gather(&*reader, before)
-            .unwrap()
-            .subjects
-            .is_empty()
+    assert_eq!(entries(&["tail"]), [1, 2, 3]);
+    assert_eq!(entries(&["tail", "-n", "1"]), [3]);
+    assert_eq!(entries(&["export"]), [1, 2, 3]);
+    assert_eq!(entries(&["export", "--kind", "lookup"]), [1, 3]);
+    assert_eq!(
+        entries(&["export", "--kind", "lookup", "--member", "mpp"]),
+        [1]
     );
+    assert_eq!(entries(&["export", "--purpose", "licence"]), [3]);
+    assert_eq!(
+        entries(&["export", "--since", "2999-01-01T00:00:00Z"]),
+        [0; 0]
+    );
+    assert_eq!(
+        entries(&["export", "--until", "2000-01-01T00:00:00Z"]),
+        [0; 0]
+    );
+    assert_eq!(
+        entries(&["export", "--since", "2000-01-01T00:00:00Z"]),
+        [1, 2, 3]
+    );
+    let (_, table) = ask(dir.path(), &["export", "--format", "csv"]);
+    let rows: Vec<&str> = table.split_terminator("\r\n").collect();
+    // One a source, and one for an entry without any.
+    assert_eq!(rows.len(), 1 + 2 + 1 + 1);
+    assert!(rows[0].starts_with("entry,at,kind,member,"), "{}", rows[0]);
+    assert!(rows[1].contains(r#","'=1,""2""","#), "{}", rows[1]);
+    assert!(rows[1].ends_with(",address/1,dukcapil,found,complete,4,g-1,street city,"));
 }

@@ -194,7 +194,7 @@ fn tampering_is_found_and_never_repaired() {
     });
     check(
         "the last segment is emptied",
-        1001,
+        1025,
         "Missing",
         false,
         &|dir| {
