@@ -3,7 +3,7 @@
 
 mod diff;
 mod draft;
-mod list;
+pub(super) mod list;
 
 use std::fs;
 use std::io::Write;
