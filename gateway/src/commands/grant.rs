@@ -3,7 +3,7 @@
 
 mod diff;
 mod draft;
-mod list;
+pub(super) mod list;
 
 use std::fs;
 use std::io::Write;
@@ -45,7 +45,7 @@ enum Command {
         id: String,
     },
     /// Write a draft to be edited, with all fields of its record
-    New(draft::Args),
+    New(Box<draft::Args>),
     /// Sign drafts, each as it stands, into <grant_id>.jws
     Sign {
         /// PEM private key (PKCS#8) of the agency

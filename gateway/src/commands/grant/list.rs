@@ -1,6 +1,6 @@
 //! The grants of a configuration: who may have what of whom, who signed it, how long it lasts.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
@@ -108,17 +108,39 @@ impl<'a> Row<'a> {
     }
 }
 
-pub(super) fn write(config: &Config, output: Output, out: &mut dyn Write) -> anyhow::Result<()> {
-    let today = config.time_zone.to_datetime(Timestamp::now()).date();
+fn today(config: &Config) -> Date {
+    config.time_zone.to_datetime(Timestamp::now()).date()
+}
+
+fn rows(config: &Config) -> Vec<Row<'_>> {
+    let today = today(config);
     let records = config.directory.grants().iter();
     let calls = config.directory.service_grants().iter();
-    let rows: Vec<Row<'_>> = records
+    records
         .map(|grant| Row::record(grant, today))
         .chain(calls.map(|grant| Row::service(grant, today)))
-        .collect();
+        .collect()
+}
+
+/// For programs.
+pub(in crate::commands) fn json(config: &Config) -> Vec<Value> {
+    rows(config).iter().map(Row::json).collect()
+}
+
+/// A line for each grant: its state, its last day and who signed it.
+pub(in crate::commands) fn lines(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    let today = today(config);
+    for row in rows(config) {
+        let [id, _, _, state, until, signed] = row.cells(today);
+        writeln!(out, "  {id}: {state}, until {until}, signed by {signed}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn write(config: &Config, output: Output, out: &mut dyn Write) -> anyhow::Result<()> {
+    let (today, rows) = (today(config), rows(config));
     if output == Output::Json {
-        let grants: Vec<Value> = rows.iter().map(Row::json).collect();
-        let document = json!({"schema": "loket.grants/1", "grants": grants});
+        let document = json!({"schema": "loket.grants/1", "grants": json(config)});
         writeln!(out, "{document:#}")?;
         return Ok(());
     }
