@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loket_gateway::commands::{check, lookup, pki, serve};
+use loket_gateway::commands::{check, grant, lookup, pki, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -39,6 +39,8 @@ enum Command {
     Check(check::Args),
     /// Ask a gateway about a citizen
     Lookup(lookup::Args),
+    /// Write, sign, verify, list and compare grants
+    Grant(grant::Args),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
 }
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args, &mut out),
         Command::Check(args) => check::run(args, &mut out),
         Command::Lookup(args) => lookup::run(args, &mut out),
+        Command::Grant(args) => grant::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
     };
     match result {

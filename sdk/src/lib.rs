@@ -36,6 +36,7 @@
 //! | how to do something | [`manual`] |
 //! | what a result means | [`manual::outcomes`] |
 //! | what an error means | [`manual::errors`] |
+//! | granting, and revoking a grant | [`manual::grants`], [`jws`] |
 //! | calling another agency's service | [`manual::routed_calls`] |
 //! | proof of what an agency said | [`manual::signed_answers`], [`statement`] |
 //! | proof of what was asked | [`manual::receipts`], [`transparency`] |

@@ -2,6 +2,7 @@
 //!
 //! - [`first_lookup`]: a counter asks.
 //! - [`first_agency`]: an agency answers.
+//! - [`grants`]: an agency lets others ask for its data, and revokes it.
 //! - [`routed_calls`]: an agency's system calls another's service.
 //! - [`outcomes`]: what a result means and what to do at the counter.
 //! - [`errors`]: what stands between you and an answer, every code.
@@ -16,6 +17,10 @@ pub mod first_lookup {
 
 pub mod first_agency {
     #![doc = include_str!("manual/first_agency.md")]
+}
+
+pub mod grants {
+    #![doc = include_str!("manual/grants.md")]
 }
 
 pub mod routed_calls {

@@ -387,6 +387,7 @@ mod tests {
             source_request(),
             source_answer(),
             problem(),
+            grant(),
         ] {
             assert!(envelope.check(&Value::Null).is_err());
         }

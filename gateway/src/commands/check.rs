@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::json;
 
+use super::grant::list;
 use crate::config::{Config, ConfigErrors, Finding, Severity};
 
 /// Exit code: nothing is wrong, warnings allowed.
@@ -76,12 +77,15 @@ fn findings(loaded: &Result<Config, ConfigErrors>) -> (&[Finding], &[Finding]) {
 /// When they can't be written.
 pub fn json(loaded: &Result<Config, ConfigErrors>, out: &mut dyn Write) -> io::Result<()> {
     let (errors, warnings) = findings(loaded);
-    let document = json!({"schema": "loket.check/1", "errors": errors, "warnings": warnings});
+    let mut document = json!({"schema": "loket.check/1", "errors": errors, "warnings": warnings});
+    if let Ok(config) = loaded {
+        document["grants"] = list::json(config).into();
+    }
     writeln!(out, "{document:#}")
 }
 
 /// The tables of the file, in the order in which they are shown.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 18] = [
     "gateway",
     "listener",
     "tls",
@@ -93,11 +97,13 @@ const TABLES: [&str; 16] = [
     "drain",
     "reload",
     "holds_file",
+    "grants_dir",
     "members",
     "sources",
     "services",
     "service_grants",
     "grants",
+    "narrowings",
 ];
 
 /// Writes the findings for people, table by table.
@@ -134,6 +140,9 @@ pub fn text(
             None if parsed => writeln!(out, "{table} {}", paint("√", 32, coloured))?,
             None => (),
         }
+    }
+    if let Ok(config) = loaded {
+        list::lines(config, out)?;
     }
     let (symbol, colour) = match (errors.len(), warnings.len()) {
         (0, 0) => ("√", 32),

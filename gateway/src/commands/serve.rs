@@ -78,6 +78,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
                 tracing::error!(loket.cause = %broken, "the audit log is broken");
                 return Ok(BROKEN);
             }
+            Err(StartError::PutBack(put_back)) => {
+                tracing::error!(loket.cause = %put_back, "a grant was put back");
+                return Ok(WRONG);
+            }
             bound => bound?,
         };
         let workers = Workers::start(workers::usual()).context("no thread can be started")?;

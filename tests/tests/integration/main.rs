@@ -13,6 +13,7 @@ mod calls;
 mod catalogue;
 mod collector;
 mod faults;
+mod grants;
 mod identity;
 mod invariants;
 mod journeys;

@@ -48,7 +48,7 @@ fn signed() -> TempDir {
         let agency = agency.unwrap();
         let name = agency.file_name().into_string().unwrap();
         let key = SigningKey::generate().unwrap();
-        let public = dir.path().join(format!("keys/{name}.pub"));
+        let public = dir.path().join(format!("keys/{name}-2026-1.pub"));
         fs::write(public, key.public_key().to_pem()).unwrap();
         for draft in fs::read_dir(agency.path()).unwrap() {
             let draft = draft.unwrap().path();

@@ -138,6 +138,7 @@ impl Site {
             r#"
 [gateway]
 trust_domain = "loket.example"
+danger_unsigned_grants = true
 [listener]
 address = "{listener}"
 max_connections = {max_connections}
