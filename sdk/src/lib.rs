@@ -38,6 +38,7 @@
 //! | what an error means | [`manual::errors`] |
 //! | granting, and revoking a grant | [`manual::grants`], [`jws`] |
 //! | calling another agency's service | [`manual::routed_calls`] |
+//! | proof of what an agency said | [`manual::signed_answers`], [`statement`] |
 //! | proof of what was asked | [`manual::receipts`], [`transparency`] |
 //! | certificates | [`manual::certificates`], [`tls`], [`identity`] |
 //! | PHP, Java, curl | [`manual::from_other_languages`] |

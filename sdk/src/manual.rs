@@ -6,6 +6,7 @@
 //! - [`routed_calls`]: an agency's system calls another's service.
 //! - [`outcomes`]: what a result means and what to do at the counter.
 //! - [`errors`]: what stands between you and an answer, every code.
+//! - [`signed_answers`]: an agency signs, a counter proves.
 //! - [`receipts`]: keep them, and verify them with nobody's help.
 //! - [`citizens_view`]: a desk tells a citizen who looked.
 //! - [`certificates`]: who is who, and how to get, renew and check a certificate.
@@ -33,6 +34,10 @@ pub mod outcomes {
 
 pub mod errors {
     #![doc = include_str!("manual/errors.md")]
+}
+
+pub mod signed_answers {
+    #![doc = include_str!("manual/signed_answers.md")]
 }
 
 pub mod receipts {

@@ -4,6 +4,7 @@ mod identity;
 mod mounted;
 mod replies;
 mod requests;
+mod signed;
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
