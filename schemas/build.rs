@@ -24,10 +24,12 @@ const RECORDS: [&str; 16] = [
     "az-taxpayer",
 ];
 
-const ENVELOPES: [&str; 10] = [
+const ENVELOPES: [&str; 12] = [
     "lookup",
     "answer",
     "explanation",
+    "approval",
+    "approved",
     "problem",
     "grant",
     "catalogue",

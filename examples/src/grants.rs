@@ -112,6 +112,7 @@ fn grant(
         valid_to: today.checked_add(1.year())?,
         state: GrantState::Active,
         stale_ok: false,
+        break_glass_ok: false,
     })
 }
 

@@ -254,6 +254,7 @@ fn grant(name: &str, agency: &str) -> Grant {
         valid_to: date(2026, 12, 31),
         state: GrantState::Active,
         stale_ok: false,
+        break_glass_ok: false,
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use loket_sdk::client::event::AcceptedRecord;
-use loket_sdk::message::{Answer, Locale, Obligation, Outcome, Overall, RecordRef, SourceResult};
+use loket_sdk::message::{
+    Answer, BrokenGlass, Locale, Obligation, Outcome, Overall, RecordRef, SourceResult,
+};
 use loket_sdk::schema;
 use uuid::Uuid;
 
@@ -72,9 +74,10 @@ pub async fn finish(
         answered_at: Timestamp::now(),
         overall,
         required_missing: lookup.required_missing(&results),
-        obligations: obligations(&results, minor),
+        obligations: obligations(&results, minor, lookup.broken.is_some()),
         results,
         findings,
+        break_glass: lookup.broken.clone(),
         receipt,
     })
 }
@@ -88,13 +91,19 @@ pub struct Lookup {
     legs: usize,
     comparison: findings::Context,
     tellings: Vec<Telling>,
+    broken: Option<BrokenGlass>,
     first: AtomicBool,
 }
 
 impl Lookup {
     /// Keeps what the answer needs of a permitted lookup.
     #[must_use]
-    pub fn of(permitted: &Permitted, snapshot: &Snapshot, today: Date) -> Self {
+    pub fn of(
+        permitted: &Permitted,
+        snapshot: &Snapshot,
+        today: Date,
+        broken: Option<BrokenGlass>,
+    ) -> Self {
         let routed = permitted.routed();
         let lookup = routed.lookup();
         let asked = routed
@@ -125,6 +134,7 @@ impl Lookup {
                 locale: lookup.locale.unwrap_or(Locale::Id),
             },
             tellings: findings::tellings(&lookup.records, today),
+            broken,
             first: AtomicBool::new(true),
         }
     }
@@ -184,12 +194,14 @@ fn overall(results: &[SourceResult]) -> Overall {
 
 /// What goes with the data: no onward transfer, ever; shown only, where its class is specific. A
 /// child's data is, and who comes with the child is checked.
-fn obligations(results: &[SourceResult], minor: bool) -> Vec<Obligation> {
+fn obligations(results: &[SourceResult], minor: bool, broken: bool) -> Vec<Obligation> {
     let disclosed = results
         .iter()
         .any(|result| result.outcome == Outcome::Found);
+    // Asked is asked, whatever came of it.
+    let second_person = broken.then_some(Obligation::SecondPersonWithin24h);
     if !disclosed {
-        return Vec::new();
+        return Vec::from_iter(second_person);
     }
     let specific = results.iter().any(|result| {
         let Some(schema) = schema::record(&result.record) else {
@@ -213,5 +225,6 @@ fn obligations(results: &[SourceResult], minor: bool) -> Vec<Obligation> {
     if minor {
         obligations.push(Obligation::GuardianCheck);
     }
+    obligations.extend(second_person);
     obligations
 }

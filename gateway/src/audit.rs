@@ -5,6 +5,7 @@
 //! [`Audit::record`] fails and so does the request.
 
 pub mod log;
+pub mod seal;
 pub mod verify;
 
 mod act;
@@ -13,7 +14,7 @@ mod entry;
 
 pub use act::{ActEntry, Asker, Fingerprint};
 pub use call::{BodySum, CallEntry, CallOutcome};
-pub use entry::{Entry, Kind, SourceEntry};
+pub use entry::{Entry, GlassEntry, Kind, SourceEntry};
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use loket_sdk::message::{Receipt, SubjectKey};
+use loket_sdk::sensitive::Sensitive;
 
 use crate::refusal::Refusal;
 
@@ -144,6 +146,12 @@ impl Audit {
     #[must_use]
     pub fn subject_ref(&self, subject: &SubjectKey) -> String {
         subject_ref(&self.key, subject)
+    }
+
+    /// Seals a justification for the entry with this trace id.
+    #[must_use]
+    pub fn seal(&self, trace_id: &str, text: &Sensitive<String>) -> Option<String> {
+        seal::seal(&self.key, trace_id, text)
     }
 
     /// The log.

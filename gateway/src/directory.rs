@@ -135,6 +135,8 @@ pub struct Grant {
     pub state: GrantState,
     /// Whether the last good answer may stand in when the source fails.
     pub stale_ok: bool,
+    /// Whether a lookup that breaks the glass may pass holds and purposes within it.
+    pub break_glass_ok: bool,
 }
 
 impl Grant {

@@ -41,6 +41,8 @@ pub mod fanout;
 
 pub mod trail;
 
+pub mod break_glass;
+
 pub mod relay;
 
 pub mod findings;

@@ -44,6 +44,15 @@ fn assemble() -> Value {
             })),
         ], &[400, 403, 408, 413, 415, 422, 429, 500, 503]),
     });
+    let approve = json!({
+        "operationId": "approve",
+        "summary": "Approve, as the second person, a lookup that broke the glass",
+        "parameters": [parameter("entry")],
+        "requestBody": { "required": true, "content": content("approval") },
+        "responses": responses(&[
+            ("200", json!({ "description": "It is on record.", "content": content("approved") })),
+        ], &[400, 403, 404, 408, 413, 415, 422, 429, 500, 503]),
+    });
     let read = |id: &str, summary: &str, schema: Value, parameters: Value| {
         json!({
             "operationId": id,
@@ -85,6 +94,7 @@ fn assemble() -> Value {
         "paths": {
             "/v1/lookups": { "post": lookup },
             "/v1/explain": { "post": explain },
+            "/v1/break-glass/{entry}/approvals": { "post": approve },
             "/v1/catalogue": { "get": read("catalogue", "What this caller may ask and call", reference("catalogue"), json!([])) },
             "/v1/schemas/{record}/{version}": {
                 "get": read("schema", "The JSON Schema of a record", object.clone(), json!([parameter("record"), parameter("version")]))
@@ -116,7 +126,15 @@ fn reference(name: &str) -> Value {
 /// document's root, whatever an `$id` in between says.
 fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
-    for name in ["lookup", "answer", "explanation", "catalogue", "problem"] {
+    for name in [
+        "lookup",
+        "answer",
+        "explanation",
+        "approval",
+        "approved",
+        "catalogue",
+        "problem",
+    ] {
         let Some(envelope) = loket_schemas::envelope(name) else {
             continue;
         };

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version, header};
 use jiff::Timestamp;
-use loket_sdk::message::{Answer, Explanation};
+use loket_sdk::message::{Answer, Approved, Explanation};
 use loket_sdk::schema;
 use loket_sdk::trace::{TraceContext, TraceId};
 use rustls::pki_types::UnixTime;
@@ -36,7 +36,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::{Decision, RateScope};
 use crate::trail::Trail;
 use crate::validate::Valid;
-use crate::{catalogue, explain, identity, openapi, policy, route, stream, validate};
+use crate::{break_glass, catalogue, explain, identity, openapi, policy, route, stream, validate};
 
 pub use gateway::{Arrival, Gateway};
 
@@ -149,6 +149,8 @@ enum Walked {
     Stream(Box<Lookup>, FanOut),
     /// Why a lookup would be carried out or refused.
     Explanation(Box<Explanation>),
+    /// A second person's approval, recorded.
+    Approved(Approved),
     /// A document about the service.
     Document(Value),
     /// A document that changes only with the program.
@@ -179,6 +181,13 @@ async fn walk(
         Operation::Explain => {
             let bytes = body.read(&head.headers).await?;
             explain_lookup(gateway, &snapshot, trail, admitted, &bytes, now)
+        }
+        Operation::Approve(entry) => {
+            let bytes = body.read(&head.headers).await?;
+            let (approval, identified) = (validate::approval(&bytes)?, admitted.identified());
+            break_glass::approve(&gateway.waiting, entry, &approval, identified, trail)
+                .await
+                .map(Walked::Approved)
         }
         Operation::Catalogue => {
             let today = snapshot.admission.today(now);
@@ -250,7 +259,8 @@ async fn look_up(
         trail.planned(fanout::denied(&denied, &snapshot));
         Refusal::NothingGranted
     })?;
-    let lookup = Box::new(Lookup::of(&permitted, &snapshot, today));
+    let broken = break_glass::open(&gateway.waiting, &permitted, trail).await?;
+    let lookup = Box::new(Lookup::of(&permitted, &snapshot, today, broken));
     let context = fanout::Context {
         snapshot,
         last_good: gateway.last_good.clone(),
@@ -378,6 +388,7 @@ async fn conclude(
             .close(Kind::Explain)
             .await
             .map(|_| reply::explanation(&explanation)),
+        Ok(Walked::Approved(approved)) => Ok(reply::approved(&approved)),
         Ok(Walked::Document(document)) => trail
             .close(Kind::Read)
             .await

@@ -37,6 +37,20 @@ pub struct Question<'a> {
     pub today: Date,
     /// Whether the subject's data is held.
     pub held: bool,
+    /// Whether the lookup would break the glass.
+    pub break_glass: bool,
+}
+
+impl Question<'_> {
+    /// Whether the grant covers it without breaking the glass.
+    fn is_ordinary(&self, grant: &Grant) -> bool {
+        grant.purposes.contains(&self.purpose) && (!self.held || self.purpose.is_mandatory())
+    }
+
+    /// Whether the grant covers it by breaking the glass.
+    fn is_emergency(&self, grant: &Grant) -> bool {
+        self.break_glass && grant.break_glass_ok
+    }
 }
 
 /// What of a record.
@@ -67,6 +81,7 @@ pub struct Permit {
     withheld: Vec<Withheld>,
     refused: Vec<Claim>,
     stale_ok: bool,
+    breaks_glass: bool,
 }
 
 impl Permit {
@@ -92,6 +107,12 @@ impl Permit {
     #[must_use]
     pub fn refused(&self) -> &[Claim] {
         &self.refused
+    }
+
+    /// Whether it rests on a grant that covers it by breaking the glass only.
+    #[must_use]
+    pub fn breaks_glass(&self) -> bool {
+        self.breaks_glass
     }
 
     /// Whether the last good answer may stand in for a source that fails.
@@ -124,11 +145,23 @@ pub fn examine<'d>(
         stage.narrow(question, &mut grants)?;
         passed(stage, &grants);
     }
-    match question.wanted {
+    if question.break_glass {
+        // What an ordinary grant names needs no glass broken.
+        grants.sort_by_key(|(_, grant)| !question.is_ordinary(grant));
+    }
+    let permit = match question.wanted {
         Wanted::All => permit_all(&grants),
         Wanted::Fields(fields) => permit_fields(&grants, fields),
         Wanted::Claims(claims) => permit_claims(&grants, claims, schema::record(question.record)),
-    }
+    }?;
+    let is_drawn = |index: &GrantIndex| permit.grants.contains(index);
+    let breaks_glass = grants
+        .iter()
+        .any(|(index, grant)| is_drawn(index) && !question.is_ordinary(grant));
+    Ok(Permit {
+        breaks_glass,
+        ..permit
+    })
 }
 
 /// The consumer's grants for the record by the source, in force or not.
@@ -150,9 +183,9 @@ pub type Granted<'d> = (GrantIndex, &'d Grant);
 pub enum Stage {
     /// In force today.
     Grant,
-    /// For the purpose.
+    /// For the purpose, or covered all the same by breaking the glass.
     Purpose,
-    /// Not stopped by a hold on the subject.
+    /// Not stopped by a hold on the subject, or covered all the same by breaking the glass.
     Hold,
 }
 
@@ -167,11 +200,14 @@ impl Stage {
                 Reason::NoGrant
             }
             Self::Purpose => {
-                grants.retain(|(_, grant)| grant.purposes.contains(&question.purpose));
+                grants.retain(|(_, grant)| {
+                    grant.purposes.contains(&question.purpose) || question.is_emergency(grant)
+                });
                 Reason::NotThisPurpose
             }
             Self::Hold => {
-                grants.retain(|_| !question.held || question.purpose.is_mandatory());
+                let stops = question.held && !question.purpose.is_mandatory();
+                grants.retain(|(_, grant)| !stops || question.is_emergency(grant));
                 Reason::OnHold
             }
         };
@@ -290,6 +326,7 @@ fn permit(
         withheld,
         refused,
         stale_ok,
+        breaks_glass: false,
     }
 }
 
@@ -310,6 +347,13 @@ impl Permitted {
     /// One decision per leg.
     pub fn decisions(&self) -> &[Result<Permit, Reason>] {
         &self.decisions
+    }
+
+    /// Whether anything of it is asked by breaking the glass only.
+    #[must_use]
+    pub fn breaks_glass(&self) -> bool {
+        let mut permits = self.decisions.iter().flatten();
+        permits.any(Permit::breaks_glass)
     }
 
     /// Gives both away.
@@ -350,6 +394,8 @@ pub struct Asked<'a> {
     pub today: Date,
     /// Whether the subject's data is held.
     pub held: bool,
+    /// Whether the lookup would break the glass.
+    pub break_glass: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -362,6 +408,7 @@ impl<'a> Asked<'a> {
             records: &routed.lookup().records,
             today,
             held,
+            break_glass: routed.lookup().break_glass.is_some(),
         }
     }
 
@@ -381,6 +428,7 @@ impl<'a> Asked<'a> {
             },
             today: self.today,
             held: self.held,
+            break_glass: self.break_glass,
         })
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use loket_sdk::message::{Answer, Explanation, TRACE_ID_HEADER};
+use loket_sdk::message::{Answer, Approved, Explanation, TRACE_ID_HEADER};
 use loket_sdk::problem::{self, Code, Problem};
 use serde::Serialize;
 
@@ -38,6 +38,14 @@ pub fn answer(answer: &Answer) -> Response<Body> {
 #[must_use]
 pub fn explanation(explanation: &Explanation) -> Response<Body> {
     let mut response = document(explanation, &explanation.trace_id);
+    no_store(&mut response);
+    response
+}
+
+/// An approval that is on record.
+#[must_use]
+pub fn approved(approved: &Approved) -> Response<Body> {
+    let mut response = document(approved, &approved.trace_id);
     no_store(&mut response);
     response
 }
@@ -134,6 +142,7 @@ pub fn refusal(refusal: &Refusal, trace_id: &str) -> Response<Body> {
         | Refusal::NotEnrolled(_)
         | Refusal::IdentityContradicted
         | Refusal::NothingGranted
+        | Refusal::SecondPersonNeeded(_)
         | Refusal::NotFound
         | Refusal::RequestTimeout(_)
         | Refusal::BodyTooLarge(_)

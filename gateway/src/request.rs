@@ -26,6 +26,8 @@ pub enum Operation {
     Lookup,
     /// `POST /v1/explain`.
     Explain,
+    /// `POST /v1/break-glass/{entry}/approvals`.
+    Approve(u64),
     /// `GET /v1/catalogue`.
     Catalogue,
     /// `GET /v1/schemas/{record}/{version}`.
@@ -49,6 +51,10 @@ impl Operation {
         let (allowed, operation) = match path.as_slice() {
             ["v1", "lookups"] => ("POST", Self::Lookup),
             ["v1", "explain"] => ("POST", Self::Explain),
+            ["v1", "break-glass", entry, "approvals"] => {
+                let entry = entry.parse().map_err(|_| Refusal::NotFound)?;
+                ("POST", Self::Approve(entry))
+            }
             ["v1", "catalogue"] => ("GET", Self::Catalogue),
             ["v1", "schemas", name, version] => {
                 let record = format!("{name}/{version}")
@@ -76,6 +82,7 @@ impl Operation {
         match operation {
             Ok(Self::Lookup) => "/v1/lookups",
             Ok(Self::Explain) => "/v1/explain",
+            Ok(Self::Approve(_)) => "/v1/break-glass/{entry}/approvals",
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",

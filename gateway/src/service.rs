@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::admin::{self, AdminState, Readiness};
 use crate::audit::log::{Log, OpenError, Options};
 use crate::audit::{ActEntry, Asker, Audit};
+use crate::break_glass::{KEPT, Waiting};
 use crate::config::{Config, Drain};
 use crate::identity::Trust;
 use crate::listener::Listener;
@@ -30,6 +31,8 @@ use asked::Asked;
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
 /// How long the threads may take to drop what is left.
 const STOPPED_WITHIN: Duration = Duration::from_secs(1);
+/// How often what waits for a second person is told of.
+const REMIND_EVERY: Duration = Duration::from_secs(3600);
 /// How long the disk may take for the last entries.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -91,14 +94,16 @@ impl Service {
         reload::note_certificates(&telemetry, &config.server_tls, &config.client_tls);
         let now = Timestamp::now();
         let mut asked = Asked::today(&config.directory, &config.time_zone, now);
+        let waiting = Waiting::default();
         let options = Options {
             segment_bytes: config.audit.segment_bytes,
             commit_interval: config.audit.commit_interval,
-            replay_from: Some(asked.since),
+            replay_from: Some(asked.since.min(now - KEPT)),
             ..Options::default()
         };
         let (log, opened) = Log::open_with(&config.audit.directory, options, &mut |line| {
-            asked.count(line)
+            asked.count(line);
+            waiting.replay(line);
         })?;
         if opened.torn_bytes > 0 {
             let bytes = opened.torn_bytes;
@@ -113,7 +118,7 @@ impl Service {
         };
         asked.recount(&snapshot);
         let audit = Audit::new(log, config.audit.subject_key.expose());
-        let gateway = Gateway::new(snapshot, audit, telemetry, config.limits);
+        let gateway = Gateway::new(snapshot, audit, telemetry, config.limits).with_waiting(waiting);
         let public = socket(sockets.public, config.listener.address).await?;
         let admin = socket(sockets.admin, config.admin).await?;
         let (address, admin_address) = (config.listener.address, config.admin);
@@ -220,6 +225,7 @@ impl Service {
         tracing::info!("ready");
         supervisor::ready(&status);
         let alive = tokio::spawn(supervisor::watchdog());
+        let reminding = tokio::spawn(remind(gateway.clone()));
         let told = async {
             let asker = tokio::select! {
                 () = shutdown => Asker::Signal,
@@ -260,6 +266,7 @@ impl Service {
         let _ = admin.await;
         gateway.telemetry().shutdown().await;
         alive.abort();
+        reminding.abort();
         tracing::info!("stopped");
     }
 }
@@ -308,8 +315,26 @@ fn readiness(gateway: &Arc<Gateway>) -> Readiness {
     }
 }
 
+/// Says at the start and every hour how many lookups that broke the glass nobody approved.
+async fn remind(gateway: Arc<Gateway>) {
+    let mut hourly = tokio::time::interval(REMIND_EVERY);
+    loop {
+        hourly.tick().await;
+        let overdue = gateway.waiting().overdue(Timestamp::now());
+        if overdue > 0 {
+            tracing::warn!(
+                loket.overdue = overdue as u64,
+                "lookups that broke the glass have had no second person for a day"
+            );
+        }
+    }
+}
+
 fn exposition(gateway: &Gateway) -> String {
     let queued = gateway.audit().log().health().queued;
-    gateway.telemetry().metrics().set_audit_queue(queued);
+    let overdue = gateway.waiting().overdue(Timestamp::now());
+    let metrics = gateway.telemetry().metrics();
+    metrics.set_audit_queue(queued);
+    metrics.set_glass_overdue(overdue);
     gateway.telemetry().prometheus_text()
 }

@@ -11,14 +11,14 @@ mod words;
 
 pub use explanation::{ExplainedRecord, ExplainedStep, Explanation, Mender, Step, Verdict};
 pub use lookup::{
-    Answer, Finding, LegalBasis, Lookup, Receipt, RecordQuery, SourceName, SourceResult, Subject,
-    Withheld,
+    Answer, Approval, Approved, BreakGlass, BrokenGlass, Finding, LegalBasis, Lookup, Receipt,
+    RecordQuery, SourceName, SourceResult, Subject, Withheld,
 };
 pub use record_ref::{InvalidRecordRef, RecordRef};
 pub use source::{Requester, SourceAnswer, SourceRequest, SubjectKey};
 pub use words::{
-    LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, Purpose, Reason, Severity,
-    SourceStatus, UnknownWord, WithheldReason,
+    Ground, LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, Purpose, Reason,
+    Severity, SourceStatus, UnknownWord, WithheldReason,
 };
 
 /// Header with the lookup's `request_id`, gateway to agency.

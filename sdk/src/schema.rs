@@ -131,6 +131,8 @@ envelopes! {
     lookup "lookup";
     /// `POST /v1/lookups`, the answer.
     answer "answer";
+    /// `POST /v1/break-glass/{entry}/approvals`, the request.
+    approval "approval";
     /// `POST /v1/explain`, the answer.
     explanation "explanation";
     /// What the gateway asks an agency.

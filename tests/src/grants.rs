@@ -263,5 +263,6 @@ pub fn grant(consumer: &str, purpose: &str, record: &str, mode: Mode, fields: &[
         valid_to: date(2099, 12, 31),
         state: GrantState::Active,
         stale_ok: false,
+        break_glass_ok: false,
     }
 }

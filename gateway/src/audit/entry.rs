@@ -1,7 +1,7 @@
 //! One entry of the audit log, before its number, time and hash.
 
 use loket_sdk::ids::{AgencyId, CaseId, MemberId, SystemId};
-use loket_sdk::message::{LegalBasis, Outcome, Purpose, Reason, RecordRef};
+use loket_sdk::message::{Ground, LegalBasis, Outcome, Purpose, Reason, RecordRef};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -17,6 +17,10 @@ pub enum Kind {
     Result,
     /// A lookup was explained instead of carried out.
     Explain,
+    /// A lookup is let through by its break-glass, before anyone is asked.
+    BreakGlass,
+    /// A second person approved that.
+    BreakGlassApproved,
     /// The caller read its catalogue, a schema or the description of the API.
     Read,
     /// A routed call was answered.
@@ -41,6 +45,8 @@ impl Kind {
             Self::Lookup => "lookup",
             Self::Result => "result",
             Self::Explain => "explain",
+            Self::BreakGlass => "break_glass",
+            Self::BreakGlassApproved => "break_glass_approved",
             Self::Read => "read",
             Self::Call => "call",
             Self::CallOpened => "call_opened",
@@ -99,6 +105,9 @@ pub struct Entry {
     /// HMAC of scheme and value; never the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_ref: Option<String>,
+    /// Why the glass would be broken, or was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<Box<GlassEntry>>,
     /// What was disclosed shows that the subject is under 18.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub minor: bool,
@@ -108,6 +117,20 @@ pub struct Entry {
     /// The routed call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<Box<CallEntry>>,
+}
+
+/// Why the glass was broken, and which entry a second person approves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct GlassEntry {
+    /// Which ground; none in an approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Ground>,
+    /// What happened, sealed; see [`super::seal`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub justification: Option<String>,
+    /// The entry of kind [`Kind::BreakGlass`]; none before there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
 }
 
 /// What became of one question to one source.
@@ -160,6 +183,7 @@ impl Entry {
             clerk: None,
             counter: None,
             subject_ref: None,
+            break_glass: None,
             minor: false,
             sources: Vec::new(),
             call: None,

@@ -254,6 +254,7 @@ fn grant(section: &Section<file::Grant>, out: &mut Report) -> Option<Grant> {
         valid_to: raw.valid_to.0,
         state: raw.state.0,
         stale_ok: raw.stale_ok,
+        break_glass_ok: raw.break_glass_ok,
     })
 }
 

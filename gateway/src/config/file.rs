@@ -252,6 +252,8 @@ pub(crate) struct Grant {
     #[serde(default)]
     pub(crate) stale_ok: bool,
     #[serde(default)]
+    pub(crate) break_glass_ok: bool,
+    #[serde(default)]
     pub(crate) onward_transfer: bool,
     #[serde(rename = "dpia_ref")]
     pub(crate) _dpia_ref: Option<String>,

@@ -109,23 +109,46 @@ impl Says<'_> {
                 let all: Vec<String> = grants.iter().map(standing).collect();
                 passed(Step::Grant, all.join(" "))
             }
-            Stage::Purpose => passed(
-                Step::Purpose,
-                format!("{} for {}.", names(grants), asked.purpose),
-            ),
-            Stage::Hold => passed(Step::Hold, self.no_hold().to_owned()),
+            Stage::Purpose => passed(Step::Purpose, self.purposes(grants)),
+            Stage::Hold => passed(Step::Hold, self.no_hold(grants)),
         }
     }
 
+    fn purposes(&self, grants: &[Granted<'_>]) -> String {
+        let purpose = self.inquiry.asked.purpose;
+        let (own, broken): (Vec<Granted<'_>>, Vec<Granted<'_>>) = grants
+            .iter()
+            .partition(|(_, grant)| grant.purposes.contains(&purpose));
+        let mut says = Vec::new();
+        if !own.is_empty() {
+            says.push(format!("{} for {purpose}.", names(&own)));
+        }
+        if !broken.is_empty() {
+            says.push(format!(
+                "{} for other purposes, and would be used by breaking the glass.",
+                names(&broken)
+            ));
+        }
+        says.join(" ")
+    }
+
     /// That a hold leaves the purpose alone would tell a caller that there is one.
-    fn no_hold(&self) -> &'static str {
-        match (self.to_operator(), self.inquiry.subject_named) {
+    fn no_hold(&self, grants: &[Granted<'_>]) -> String {
+        let asked = &self.inquiry.asked;
+        if asked.held && asked.break_glass && !asked.purpose.is_mandatory() {
+            return format!(
+                "The subject's data is held; {} to be used by breaking the glass.",
+                names(grants)
+            );
+        }
+        let says = match (self.to_operator(), self.inquiry.subject_named) {
             (true, true) if self.inquiry.asked.held => {
                 "The subject's data is held, which leaves alone what a law obliges."
             }
             (true, false) => "No subject is named, so a hold wouldn't be seen.",
             _ => "No hold stands in the way.",
-        }
+        };
+        says.to_owned()
     }
 
     pub(super) fn failed(&self, reason: Reason, question: Option<&Question<'_>>) -> ExplainedStep {

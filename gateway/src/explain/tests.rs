@@ -38,12 +38,13 @@ fn explained(
     held: bool,
     audience: Audience,
 ) -> Explanation {
+    let lookup = fixture::lookup(purpose, records.clone());
+    explained_of(parts, &lookup, held, audience)
+}
+
+fn explained_of(parts: Parts, lookup: &Value, held: bool, audience: Audience) -> Explanation {
     let directory = Directory::new(parts).unwrap();
-    let routed = routed(
-        &directory,
-        CONSUMER,
-        &fixture::lookup(purpose, records.clone()),
-    );
+    let routed = routed(&directory, CONSUMER, lookup);
     let admission = Admission::new(&directory, town::zone());
     let inquiry = Inquiry {
         asked: Asked::of(&routed, town::TODAY, held),
@@ -284,7 +285,7 @@ proptest! {
         grants in proptest::collection::vec(any_grant(), 0..6),
         asked in proptest::collection::vec((any::<bool>(), any::<bool>()), 1..3),
         purpose in proptest::sample::select(vec!["identity_check", "property_tax"]),
-        held in any::<bool>(),
+        (held, glass, marked) in any::<(bool, bool, bool)>(),
     ) {
         let grants: Vec<Grant> = grants.iter().enumerate().map(|(n, (read, active, own, purpose, quota, fields))| {
             grant(n + 1, &format!("read {}", fields.join(",")), |grant| {
@@ -293,6 +294,7 @@ proptest! {
                 if !own { grant.source = "kemenag".parse().unwrap(); }
                 if *purpose { grant.purposes = ["property_tax".parse().unwrap()].into(); }
                 grant.daily_quota = *quota;
+                grant.break_glass_ok = marked;
             })
         }).collect();
         let mut ways = asked;
@@ -305,7 +307,11 @@ proptest! {
         let records = json!(records);
         let parts = parts(grants);
         let directory = Directory::new(parts.clone()).unwrap();
-        let lookup = fixture::lookup(purpose, records.clone());
+        let mut lookup = fixture::lookup(purpose, records);
+        if glass {
+            let why = "A family is missing after the flood.";
+            lookup["break_glass"] = json!({"ground": "disaster", "justification": why});
+        }
         let admission = Admission::new(&directory, town::zone());
 
         struct Real<'a>(&'a Admission);
@@ -326,13 +332,13 @@ proptest! {
             Err(denied) => denied.legs().map(|(_, reason)| Some(reason)).collect(),
         };
 
-        let whole = explained(parts.clone(), purpose, &records, held, Audience::Operator);
+        let whole = explained_of(parts.clone(), &lookup, held, Audience::Operator);
         let told: Vec<Option<Reason>> = whole.records.iter().map(|record| record.reason).collect();
         prop_assert_eq!(&told, &expected);
         let denied = expected.iter().all(Option::is_some);
         prop_assert_eq!(whole.verdict == Verdict::Denied, denied);
         prop_assert_eq!(whole.first_failing.is_some(), expected.iter().any(Option::is_some));
-        let caller = explained(parts, purpose, &records, held, Audience::Caller);
+        let caller = explained_of(parts, &lookup, held, Audience::Caller);
         prop_assert_eq!((caller.verdict, caller.first_failing), (whole.verdict, whole.first_failing));
     }
 }

@@ -14,8 +14,8 @@ use super::{Client, event};
 use crate::claims::{Claim, Op};
 use crate::ids::CaseId;
 use crate::message::{
-    Answer, Explanation, LegalBasis, LegalBasisKind, Locale, Lookup, PresentedAs, Purpose,
-    RecordQuery, RecordRef, Subject,
+    Answer, BreakGlass, Explanation, Ground, LegalBasis, LegalBasisKind, Locale, Lookup,
+    PresentedAs, Purpose, RecordQuery, RecordRef, Subject,
 };
 use crate::sensitive::Sensitive;
 use crate::trace::TraceContext;
@@ -39,6 +39,7 @@ pub struct LookupBuilder {
     deadline: Duration,
     locale: Option<Locale>,
     request_id: Option<Uuid>,
+    break_glass: Option<BreakGlass>,
     trace: Option<TraceContext>,
 }
 
@@ -65,6 +66,7 @@ impl LookupBuilder {
             deadline: client.0.deadline,
             locale: None,
             request_id: None,
+            break_glass: None,
             trace: None,
             client,
         }
@@ -182,6 +184,17 @@ impl LookupBuilder {
         self
     }
 
+    /// Breaks the glass: passes a hold, or asks for a purpose that isn't granted, within grants that
+    /// allow it. What happened is told in 20 to 500 characters, and a second person must
+    /// [approve](super::Client::approve) within 24 hours.
+    pub fn break_glass(mut self, ground: Ground, justification: impl Into<String>) -> Self {
+        self.break_glass = Some(BreakGlass {
+            ground,
+            justification: Sensitive::new(justification.into()),
+        });
+        self
+    }
+
     /// The trace to take part in; a new one if not set.
     pub fn trace(mut self, context: TraceContext) -> Self {
         self.trace = Some(context);
@@ -226,6 +239,7 @@ impl LookupBuilder {
             records,
             deadline_ms: Some(deadline_ms(self.deadline)?),
             locale: self.locale,
+            break_glass: self.break_glass.clone(),
         };
         check(&lookup)?;
         Ok(lookup)

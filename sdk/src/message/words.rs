@@ -324,6 +324,22 @@ words! {
         NotifySubject "notify_subject",
         /// Check the parent or guardian who is with the child.
         GuardianCheck "guardian_check",
+        /// A second person of the same member must approve within 24 hours.
+        SecondPersonWithin24h "second_person_within_24h",
+    }
+}
+
+words! {
+    /// Why the glass was broken: what can't wait for a grant or the end of a hold.
+    Ground {
+        /// A life is in danger.
+        ThreatToLife "threat_to_life",
+        /// Someone is missing.
+        MissingPerson "missing_person",
+        /// A disaster.
+        Disaster "disaster",
+        /// A court or prosecutor orders it.
+        CourtOrder "court_order",
     }
 }
 

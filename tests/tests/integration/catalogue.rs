@@ -148,6 +148,8 @@ async fn the_description_names_every_operation() {
     let paths = description["paths"].as_object().unwrap();
     for path in [
         "/v1/lookups",
+        "/v1/explain",
+        "/v1/break-glass/{entry}/approvals",
         "/v1/catalogue",
         "/v1/schemas/{record}/{version}",
         "/v1/services/{agency}/{service}/{path}",
@@ -159,6 +161,7 @@ async fn the_description_names_every_operation() {
         let path = path
             .replace("{record}", "person-identity")
             .replace("{version}", "1")
+            .replace("{entry}", "1")
             .replace("{agency}/{service}/{path}", "dukcapil/population/people");
         let answer = town.counter().get(&path).await.unwrap();
         assert!(

@@ -9,6 +9,7 @@ mod admin;
 mod audit;
 mod bad_input;
 mod bare_agency;
+mod break_glass;
 mod calls;
 mod catalogue;
 mod collector;

@@ -24,6 +24,8 @@ loket_agency_shared_total counter
 loket_audit_queue gauge
 loket_audit_records_total counter
 loket_audit_write_failures_total counter
+loket_break_glass_overdue gauge
+loket_break_glass_total counter
 loket_build_info gauge
 loket_calls_body_bytes_total counter
 loket_calls_total counter
@@ -67,6 +69,8 @@ fn samples_have_the_contracts_labels() {
         r#"loket_agency_limit{loket_system="siak",service_peer_name="dukcapil"} 20"#,
         r#"loket_audit_queue 3"#,
         r#"loket_audit_records_total{kind="lookup"} 1"#,
+        r#"loket_break_glass_overdue 2"#,
+        r#"loket_break_glass_total{ground="disaster"} 1"#,
         r#"loket_build_info{version="test"} 1"#,
         r#"loket_calls_body_bytes_total{direction="request",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 4"#,
         r#"loket_calls_body_bytes_total{direction="response",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 70000"#,
@@ -182,6 +186,8 @@ fn exercised() -> String {
     metrics.schema_violated(agency, "person-identity/1");
     metrics.audit_recorded("lookup");
     metrics.set_audit_queue(3);
+    metrics.glass_broken(loket_sdk::message::Ground::Disaster);
+    metrics.set_glass_overdue(2);
     metrics.audit_write_failed();
     metrics.tls_handshake(None);
     metrics.tls_handshake(Some(ErrorType::TlsCertExpired.as_str()));
