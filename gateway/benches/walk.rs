@@ -272,13 +272,10 @@ fn grant(name: &str, agency: &str) -> Grant {
         valid_to: date(2026, 12, 31),
         state: GrantState::Active,
         stale_ok: false,
-<<<<<<< ours
         dpia_ref: None,
         signature: None,
         narrowed: None,
-=======
         break_glass_ok: false,
->>>>>>> theirs
     }
 }
 
