@@ -1,6 +1,6 @@
 //! The citizen's view: who looked, told at a desk, on record, and stopped by a hold.
 
-use loket_gateway::audit::subject_ref;
+use loket_gateway::audit::{subject_key, subject_ref};
 use loket_gateway::directory::{Hidden, Role, VisibilityRule};
 use loket_sdk::ids::Scheme;
 use loket_sdk::message::{
@@ -59,7 +59,7 @@ fn reference(number: &str) -> String {
         scheme: Scheme::Nik,
         value: Sensitive::new(number.to_owned()),
     };
-    subject_ref(&AUDIT_KEY, &subject)
+    subject_ref(&subject_key(&AUDIT_KEY), &subject)
 }
 
 #[tokio::test]
