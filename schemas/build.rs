@@ -24,9 +24,12 @@ const RECORDS: [&str; 16] = [
     "az-taxpayer",
 ];
 
-const ENVELOPES: [&str; 11] = [
+const ENVELOPES: [&str; 14] = [
     "lookup",
     "answer",
+    "explanation",
+    "approval",
+    "approved",
     "problem",
     "grant",
     "catalogue",

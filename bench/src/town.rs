@@ -232,6 +232,7 @@ state = "active"
 const CONFIGURATION: &str = r#"
 [gateway]
 trust_domain = "loket.example"
+danger_unsigned_grants = true
 
 [tls]
 certificate = "gateway-mpp-1.pem"

@@ -112,6 +112,10 @@ fn grant(
         valid_to: today.checked_add(1.year())?,
         state: GrantState::Active,
         stale_ok: false,
+        dpia_ref: None,
+        signature: None,
+        narrowed: None,
+        break_glass_ok: false,
     })
 }
 

@@ -104,7 +104,7 @@ impl World {
 }
 
 fn parts(agencies: &[Agency], changes: Vec<Change>) -> anyhow::Result<Parts> {
-    let members = members::all()?;
+    let mut members = members::all()?;
     let sources: Vec<Source> = agencies
         .iter()
         .map(Agency::source)
@@ -113,6 +113,7 @@ fn parts(agencies: &[Agency], changes: Vec<Change>) -> anyhow::Result<Parts> {
     let consumers: Vec<_> = members.iter().map(|member| member.id.clone()).collect();
     // From yesterday: in the agencies' time zone it may be a day later or earlier.
     let grants = grants::from_purposes(&consumers, &sources, today.yesterday()?)?;
+    members::enrol(&mut members, agencies)?;
     let mut parts = Parts {
         trust_domain: TRUST_DOMAIN.to_owned(),
         members,

@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 use libfuzzer_sys::Corpus;
-use loket_gateway::check::{self, Checked};
+use loket_gateway::check::{self, Checked, Origin};
 use loket_gateway::minimise;
 use loket_gateway::policy::Allowed;
 use loket_sdk::claims::{Claim, Op};
-use loket_sdk::ids::{self, Scheme};
-use loket_sdk::message::SubjectKey;
+use loket_sdk::ids::{self, AgencyId, MemberId, Scheme, SystemId};
+use loket_sdk::message::{Purpose, SourceName, SubjectKey};
 use loket_sdk::schema::{self, RecordSchema};
+use loket_sdk::statement::Question;
 
 pub(crate) fn run(data: &[u8]) -> Corpus {
     let [record, asked, body @ ..] = data else {
@@ -22,8 +23,25 @@ pub(crate) fn run(data: &[u8]) -> Corpus {
         scheme: Scheme::Nik,
         value: "3510161405889901".to_owned().into(),
     });
-    match check::answer(body, record, &asked, &subject, now()) {
-        Ok(checked) => minimised(record, checked, &asked),
+    let source = SourceName {
+        agency: AgencyId::parse("djp").unwrap(),
+        system: SystemId::parse("registry").unwrap(),
+    };
+    let origin = Origin {
+        source: &source,
+        question: Question {
+            organisation: &MemberId::parse("mpp-kota").unwrap(),
+            purpose: Purpose::IdentityCheck,
+            record: &record.record,
+            subject: &subject,
+        },
+        members: &[],
+        requires_signature: false,
+        now: now(),
+        today: jiff::civil::date(2026, 11, 24),
+    };
+    match check::answer(body, record, &asked, &origin) {
+        Ok(vouched) => minimised(record, vouched.checked, &asked),
         Err(unusable) => {
             for violation in &unusable.violations {
                 crate::is_silent(&violation.pointer);

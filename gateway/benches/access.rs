@@ -35,7 +35,10 @@ fn made_up(size: u64) {
     let began = Instant::now();
     index.catch_up().expect("a log");
     let built = began.elapsed();
-    println!("{size} entries, {} runs, built in {built:.1?}", index.runs());
+    println!(
+        "{size} entries, {} runs, built in {built:.1?}",
+        index.runs()
+    );
     again(&format!("{size} made up"), &index, &reference(u64::MAX));
     again("nobody's", &index, &reference(u64::MAX - 1));
     let again = Index::new(directory.path().to_owned(), Arc::new(MadeUp { size }));

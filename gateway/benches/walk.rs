@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, Version};
 use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
-use loket_gateway::check::{self, Checked};
+use loket_gateway::check::{self, Checked, Origin};
 use loket_gateway::directory::{
     Backend, Directory, Grant, GrantState, Member, Mode, Parts, Rate, Source, System,
 };
@@ -30,6 +30,7 @@ use loket_sdk::identity::PeerCertificate;
 use loket_sdk::ids::{AgencyId, MemberId, SystemId};
 use loket_sdk::message::{Purpose, RecordRef};
 use loket_sdk::schema;
+use loket_sdk::statement::Question;
 use loket_sdk::testing::{Ca, FakeAgency, sample};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
@@ -66,9 +67,23 @@ fn pure(bencher: Bencher<'_, '_>, records: usize) {
         parts
             .map(|((leg, decision), answer)| {
                 let permit = decision.as_ref().expect("all is granted");
-                let (allowed, subject) = (permit.allowed(), routed.subject());
-                let checked = check::answer(answer, leg.schema, allowed, subject, now);
-                match (checked, allowed) {
+                let allowed = permit.allowed();
+                let source = &town.snapshot.directory.sources()[leg.source.expect("there is one")];
+                let origin = Origin {
+                    source: &source.name(),
+                    question: Question {
+                        organisation: routed.admitted().identified().member(),
+                        purpose: routed.lookup().purpose,
+                        record: &leg.schema.record,
+                        subject: routed.subject(),
+                    },
+                    members: town.snapshot.directory.members(),
+                    requires_signature: false,
+                    now,
+                    today: town.snapshot.admission.today(now),
+                };
+                let vouched = check::answer(answer, leg.schema, allowed, &origin);
+                match (vouched.map(|it| it.checked), allowed) {
                     (Ok(Checked::Record { members, .. }), Allowed::Fields(fields)) => {
                         minimise::fields(members, fields).data.len()
                     }
@@ -203,6 +218,7 @@ fn parts(url: impl Fn(&str) -> String) -> Parts {
                 per_second: many,
                 burst: many,
             },
+            keys: Vec::new(),
             systems: vec![System {
                 id: system("counter"),
                 pins: Vec::new(),
@@ -222,6 +238,7 @@ fn parts(url: impl Fn(&str) -> String) -> Parts {
                     ..Backend::default()
                 },
                 max_answer: 1024 * 1024,
+                requires_signature: false,
             })
             .collect(),
         grants: RECORDS
@@ -255,6 +272,9 @@ fn grant(name: &str, agency: &str) -> Grant {
         valid_to: date(2026, 12, 31),
         state: GrantState::Active,
         stale_ok: false,
+        dpia_ref: None,
+        signature: None,
+        narrowed: None,
     }
 }
 

@@ -107,7 +107,11 @@ pub async fn report(
         zone: snapshot.admission.zone(),
         locale,
     };
-    let entries: Vec<_> = gathered.told.iter().map(|line| teller.entry(line)).collect();
+    let entries: Vec<_> = gathered
+        .told
+        .iter()
+        .map(|line| teller.entry(line))
+        .collect();
     let held_back: HeldBack = gathered.held_back;
     trail.reported(ReportEntry {
         entries: entries.len(),
@@ -125,7 +129,6 @@ pub async fn report(
         receipt,
     })
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -193,7 +193,9 @@ async fn reload(State(state): State<AdminState>, headers: HeaderMap) -> Response
         Err(refused) => refused,
     };
     let status = match &refused {
-        Refused::Wrong(_) | Refused::Tls(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refused::Wrong(_) | Refused::Tls(_) | Refused::PutBack(_) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Refused::NeedsRestart(_) | Refused::Stopping | Refused::NoSource => StatusCode::CONFLICT,
         Refused::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     };

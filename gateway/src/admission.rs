@@ -135,9 +135,8 @@ impl Daily {
 impl Spent {
     /// The step that has just been reached, once.
     fn warning(&mut self, quota: u64) -> Option<u8> {
-        let is_reached = |percent: &u8| {
-            u128::from(self.used) * 100 >= u128::from(quota) * u128::from(*percent)
-        };
+        let is_reached =
+            |percent: &u8| u128::from(self.used) * 100 >= u128::from(quota) * u128::from(*percent);
         let reached = WARN_AT.into_iter().find(is_reached)?;
         (self.warned < reached).then(|| {
             self.warned = reached;
@@ -262,6 +261,15 @@ impl Admission {
             });
             (&*daily.grant, used)
         })
+    }
+
+    /// Questions that a grant has left today; none when it has no quota.
+    #[must_use]
+    pub fn left(&self, grant: GrantIndex, now: Timestamp) -> Option<u64> {
+        let daily = self.quotas[grant].as_ref()?;
+        Some(daily.with(self.today(now), |quota, spent| {
+            quota.saturating_sub(spent.used)
+        }))
     }
 
     /// Takes back what [`Self::draw`] counted, for a question that wasn't asked after all.

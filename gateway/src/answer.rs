@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use loket_sdk::client::event::AcceptedRecord;
-use loket_sdk::message::{Answer, Locale, Obligation, Outcome, Overall, RecordRef, SourceResult};
+use loket_sdk::message::{
+    Answer, BrokenGlass, Locale, Obligation, Outcome, Overall, RecordRef, SourceResult,
+};
 use loket_sdk::schema;
 use uuid::Uuid;
 
 use crate::audit::Kind;
 use crate::fanout::FanOut;
-use crate::findings;
+use crate::findings::{self, Telling};
 use crate::policy::Permitted;
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
@@ -53,6 +55,10 @@ pub async fn finish(
         .iter_mut()
         .flat_map(|result| &mut result.claims)
         .for_each(|claim| claim.name_match = None);
+    let minor = findings::shows_minor(&findings, &results, &lookup.tellings);
+    if minor {
+        trail.minor();
+    }
     let overall = overall(&results);
     let receipt = trail.close(Kind::Lookup).await?;
     let metrics = trail.telemetry().metrics();
@@ -68,9 +74,10 @@ pub async fn finish(
         answered_at: Timestamp::now(),
         overall,
         required_missing: lookup.required_missing(&results),
-        obligations: obligations(&results),
+        obligations: obligations(&results, minor, lookup.broken.is_some()),
         results,
         findings,
+        break_glass: lookup.broken.clone(),
         receipt,
     })
 }
@@ -83,13 +90,20 @@ pub struct Lookup {
     asked: Vec<AcceptedRecord>,
     legs: usize,
     comparison: findings::Context,
+    tellings: Vec<Telling>,
+    broken: Option<BrokenGlass>,
     first: AtomicBool,
 }
 
 impl Lookup {
     /// Keeps what the answer needs of a permitted lookup.
     #[must_use]
-    pub fn of(permitted: &Permitted, snapshot: &Snapshot, today: Date) -> Self {
+    pub fn of(
+        permitted: &Permitted,
+        snapshot: &Snapshot,
+        today: Date,
+        broken: Option<BrokenGlass>,
+    ) -> Self {
         let routed = permitted.routed();
         let lookup = routed.lookup();
         let asked = routed
@@ -119,6 +133,8 @@ impl Lookup {
                 today,
                 locale: lookup.locale.unwrap_or(Locale::Id),
             },
+            tellings: findings::tellings(&lookup.records, today),
+            broken,
             first: AtomicBool::new(true),
         }
     }
@@ -176,13 +192,16 @@ fn overall(results: &[SourceResult]) -> Overall {
     }
 }
 
-/// What goes with the data: no onward transfer, ever; shown only, where its class is specific.
-fn obligations(results: &[SourceResult]) -> Vec<Obligation> {
+/// What goes with the data: no onward transfer, ever; shown only, where its class is specific. A
+/// child's data is, and who comes with the child is checked.
+fn obligations(results: &[SourceResult], minor: bool, broken: bool) -> Vec<Obligation> {
     let disclosed = results
         .iter()
         .any(|result| result.outcome == Outcome::Found);
+    // Asked is asked, whatever came of it.
+    let second_person = broken.then_some(Obligation::SecondPersonWithin24h);
     if !disclosed {
-        return Vec::new();
+        return Vec::from_iter(second_person);
     }
     let specific = results.iter().any(|result| {
         let Some(schema) = schema::record(&result.record) else {
@@ -198,9 +217,14 @@ fn obligations(results: &[SourceResult]) -> Vec<Obligation> {
                     .is_some_and(|f| f.class_id.as_deref() == Some("specific"))
             })
     });
-    let mut obligations = vec![Obligation::DeleteAfterCase, Obligation::NoOnwardTransfer];
-    if specific {
-        obligations.splice(0..0, [Obligation::ShowOnly, Obligation::DoNotStore]);
+    let mut obligations = Vec::new();
+    if specific || minor {
+        obligations.extend([Obligation::ShowOnly, Obligation::DoNotStore]);
     }
+    obligations.extend([Obligation::DeleteAfterCase, Obligation::NoOnwardTransfer]);
+    if minor {
+        obligations.push(Obligation::GuardianCheck);
+    }
+    obligations.extend(second_person);
     obligations
 }

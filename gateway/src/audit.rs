@@ -8,6 +8,7 @@ pub mod draft;
 pub mod index;
 pub mod log;
 pub mod proof;
+pub mod seal;
 pub mod store;
 pub mod tree;
 pub mod verify;
@@ -18,7 +19,7 @@ mod entry;
 
 pub use act::{ActEntry, Asker, Fingerprint, HoldCounts};
 pub use call::{BodySum, CallEntry, CallOutcome};
-pub use entry::{Entry, Kind, ReportEntry, SourceEntry};
+pub use entry::{Entry, GlassEntry, Kind, ReportEntry, SourceEntry};
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use arc_swap::ArcSwapOption;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use loket_sdk::message::{Receipt, SubjectKey};
+use loket_sdk::sensitive::Sensitive;
 
 use crate::refusal::Refusal;
 
@@ -67,10 +69,9 @@ impl Audit {
     /// Entries go to `log`; subjects are named by HMAC-SHA-256 under `key`.
     #[must_use]
     pub fn new(log: log::Log, key: &[u8]) -> Self {
-        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
         Self {
             log,
-            key: Arc::new(key),
+            key: Arc::new(subject_key(key)),
             index: None,
             refusals: Arc::new(Refusals {
                 room: RateLimiter::direct(Quota::per_second(REFUSALS_A_SECOND)),
@@ -180,7 +181,13 @@ impl Audit {
     /// hexadecimal. Without the key nobody can tell whether a number is in the log.
     #[must_use]
     pub fn subject_ref(&self, subject: &SubjectKey) -> String {
-        reference(&self.key, subject)
+        subject_ref(&self.key, subject)
+    }
+
+    /// Seals a justification for the entry with this trace id.
+    #[must_use]
+    pub fn seal(&self, trace_id: &str, text: &Sensitive<String>) -> Option<String> {
+        seal::seal(&self.key, trace_id, text)
     }
 
     /// Reads the log where blocking hurts nobody.
@@ -214,19 +221,20 @@ impl Audit {
     }
 }
 
-/// The subject's name in entries under a key; see [`Audit::subject_ref`].
+/// As [`Audit::subject_ref`], under a key without a log.
 #[must_use]
-pub fn subject_ref(key: &[u8], subject: &SubjectKey) -> String {
-    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
-    reference(&key, subject)
-}
-
-fn reference(key: &aws_lc_rs::hmac::Key, subject: &SubjectKey) -> String {
+pub fn subject_ref(key: &aws_lc_rs::hmac::Key, subject: &SubjectKey) -> String {
     let mut context = aws_lc_rs::hmac::Context::with_key(key);
     context.update(subject.scheme.as_str().as_bytes());
     context.update(&[0]);
     context.update(subject.value.expose().as_bytes());
     hex(context.sign().as_ref())
+}
+
+/// The key under which subjects are named.
+#[must_use]
+pub fn subject_key(bytes: &[u8]) -> aws_lc_rs::hmac::Key {
+    aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, bytes)
 }
 
 /// Lower-case hexadecimal.

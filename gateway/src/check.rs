@@ -1,18 +1,23 @@
 //! Check: the bytes of a source's answer in, what it says out.
 //!
 //! An answer that isn't as agreed, or is about someone else, becomes that source's `invalid`, with
-//! the places that are wrong and never a value.
+//! the places that are wrong and never a value. A signature is verified last, over what is left.
+
+mod signature;
 
 use jiff::Timestamp;
 use loket_sdk::claims::ClaimAnswer;
 use loket_sdk::ids;
 use loket_sdk::json;
-use loket_sdk::message::{Reason, SourceAnswer, SourceStatus, SubjectKey};
+use loket_sdk::message::{Provenance, Reason, SourceAnswer, SourceStatus, SubjectKey};
 use loket_sdk::problem::Violation;
 use loket_sdk::rules;
 use loket_sdk::schema::{self, RecordSchema};
 use loket_sdk::sensitive::Sensitive;
+use loket_sdk::statement::Said;
 use serde_json::{Map, Value};
+
+pub use signature::Origin;
 
 use crate::policy::Allowed;
 
@@ -51,12 +56,35 @@ impl Checked {
             Self::Without { reason, .. } => *reason,
         }
     }
+
+    fn said(&self, status: SourceStatus, as_of: Option<Timestamp>) -> Said<'_> {
+        let (record, claims) = match self {
+            Self::Record { members, .. } => (Some(members), None),
+            Self::Claims { answers, .. } => (None, Some(answers.as_slice())),
+            Self::Without { .. } => (None, None),
+        };
+        Said {
+            status,
+            as_of,
+            record,
+            claims,
+        }
+    }
+}
+
+/// What a source says, and how it is known that it does.
+#[derive(Debug, PartialEq)]
+pub struct Vouched {
+    /// What.
+    pub checked: Checked,
+    /// How.
+    pub provenance: Provenance,
 }
 
 /// A source's answer that can't be used.
 #[derive(Debug, PartialEq)]
 pub struct Unusable {
-    /// One of `not_json`, `breaks_schema`, `other_subject`.
+    /// One of `not_json`, `breaks_schema`, `other_subject`, `bad_signature`.
     pub reason: Reason,
     /// Where, for the agency's engineers; masked.
     pub violations: Vec<Violation>,
@@ -74,14 +102,14 @@ impl Unusable {
 /// Reads a source's answer to what it was allowed to be asked.
 ///
 /// # Errors
-/// When it isn't JSON, breaks its schema or the record's, or is about someone else.
+/// When it isn't JSON, breaks its schema or the record's, is about someone else, or isn't signed as
+/// it must be.
 pub fn answer(
     body: &[u8],
     record: &RecordSchema,
     asked: &Allowed,
-    subject: &SubjectKey,
-    now: Timestamp,
-) -> Result<Checked, Unusable> {
+    origin: &Origin<'_>,
+) -> Result<Vouched, Unusable> {
     let mut document = json::parse(body).map_err(|error| Unusable {
         reason: Reason::NotJson,
         violations: vec![Violation::new("", error)],
@@ -99,19 +127,26 @@ pub fn answer(
     if let Some(Value::Object(members)) = record_sent {
         answer.record = Some(Sensitive::new(members));
     }
+    let (status, as_of, signature) = (answer.status, answer.as_of, answer.signature.take());
     let without = |reason| Checked::Without {
         reason,
         retry_after_s: answer.retry_after_s,
     };
-    match answer.status {
-        SourceStatus::Found => found(answer, record, asked, subject, now),
-        SourceStatus::NotFound => Ok(without(Reason::NoRecord)),
-        SourceStatus::SeveralRecords => Ok(without(Reason::SeveralRecords)),
-        SourceStatus::Refused => Ok(without(Reason::RefusedBySource)),
-        SourceStatus::QuotaUsedUp => Ok(without(Reason::QuotaUsedUp)),
-        SourceStatus::Later => Ok(without(Reason::SourceWillAnswerLater)),
-        SourceStatus::CitizenMustAct => Ok(without(Reason::CitizenMustAct)),
-    }
+    let checked = match status {
+        SourceStatus::Found => found(answer, record, asked, origin.question.subject, origin.now)?,
+        SourceStatus::NotFound => without(Reason::NoRecord),
+        SourceStatus::SeveralRecords => without(Reason::SeveralRecords),
+        SourceStatus::Refused => without(Reason::RefusedBySource),
+        SourceStatus::QuotaUsedUp => without(Reason::QuotaUsedUp),
+        SourceStatus::Later => without(Reason::SourceWillAnswerLater),
+        SourceStatus::CitizenMustAct => without(Reason::CitizenMustAct),
+    };
+    let said = checked.said(status, as_of);
+    let provenance = origin.provenance(signature, &said, asked)?;
+    Ok(Vouched {
+        checked,
+        provenance,
+    })
 }
 
 fn found(

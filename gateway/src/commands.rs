@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod check;
+pub mod explain;
+pub mod grant;
 pub mod hold;
 pub mod lookup;
 pub mod pki;

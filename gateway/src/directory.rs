@@ -5,6 +5,7 @@
 
 mod backend;
 mod index;
+mod keys;
 mod pattern;
 mod services;
 mod visibility;
@@ -16,8 +17,10 @@ use jiff::civil::Date;
 use loket_sdk::identity::SpiffeId;
 use loket_sdk::ids::{AgencyId, MallId, MemberId, SystemId};
 use loket_sdk::message::{LegalBasisKind, Purpose, RecordRef, SourceName};
+use serde::{Deserialize, Serialize};
 
 pub use backend::{Backend, Breaking, Ejection, HealthCheck, Protocol};
+pub use keys::{KeyUse, MemberKey, Signature, key_named};
 pub use pattern::{InvalidPattern, PathPattern};
 use services::Services;
 pub use services::{CALL_METHODS, Service, ServiceGrant, ServiceGrantIndex, ServiceIndex};
@@ -45,6 +48,8 @@ pub struct Member {
     pub rate: Rate,
     /// The systems that it runs. Only these are enrolled.
     pub systems: Vec<System>,
+    /// What it signs documents with.
+    pub keys: Vec<MemberKey>,
 }
 
 /// A system of a member: what a certificate names.
@@ -80,6 +85,8 @@ pub struct Source {
     pub backend: Backend,
     /// Largest answer that is read, in bytes.
     pub max_answer: usize,
+    /// Whether an answer that it didn't sign is refused.
+    pub requires_signature: bool,
 }
 
 impl Source {
@@ -94,7 +101,8 @@ impl Source {
 }
 
 /// Whether a grant lets values be read or only claims be verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Claims only: the consumer learns match or mismatch.
     Verify,
@@ -102,8 +110,20 @@ pub enum Mode {
     Read,
 }
 
+impl Mode {
+    /// As it is written in a grant.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Read => "read",
+        }
+    }
+}
+
 /// Where a grant stands in its life. Only `Active` counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GrantState {
     /// Being written.
     Draft,
@@ -115,6 +135,29 @@ pub enum GrantState {
     Suspended,
     /// Over.
     Ended,
+}
+
+impl GrantState {
+    /// Every state, in the order of a grant's life.
+    pub const ALL: [Self; 5] = [
+        Self::Draft,
+        Self::ProofOfConcept,
+        Self::Active,
+        Self::Suspended,
+        Self::Ended,
+    ];
+
+    /// As it is written in a grant.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::ProofOfConcept => "proof_of_concept",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Ended => "ended",
+        }
+    }
 }
 
 /// What an agency lets a consumer do.
@@ -146,6 +189,14 @@ pub struct Grant {
     pub state: GrantState,
     /// Whether the last good answer may stand in when the source fails.
     pub stale_ok: bool,
+    /// Data-protection impact assessment, for specific data.
+    pub dpia_ref: Option<String>,
+    /// Who signed it and when; absent when a program or an unsigned entry made it.
+    pub signature: Option<Signature>,
+    /// Why the operator narrowed it, if so.
+    pub narrowed: Option<String>,
+    /// Whether a lookup that breaks the glass may pass holds and purposes within it.
+    pub break_glass_ok: bool,
 }
 
 impl Grant {
@@ -355,12 +406,7 @@ impl Directory {
 
     /// When the citizen is told of a lookup of today.
     #[must_use]
-    pub fn visibility(
-        &self,
-        purpose: Purpose,
-        basis: LegalBasisKind,
-        today: Date,
-    ) -> Visibility {
+    pub fn visibility(&self, purpose: Purpose, basis: LegalBasisKind, today: Date) -> Visibility {
         visibility::decide(&self.parts.visibility, purpose, basis, today)
     }
 

@@ -4,6 +4,7 @@
 //! fails takes none with it. Dropping the fan-out cancels what still runs.
 
 mod leg;
+mod plan;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -23,6 +24,8 @@ use crate::policy::{Denied, Permit, Permitted};
 use crate::route::Routed;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Decision, RateScope, SpanHandle, Telemetry};
+
+pub use plan::{Quotas, Unasked, plan};
 
 /// What one source said of one record, for the caller and for the log.
 #[derive(Debug)]
@@ -136,6 +139,7 @@ pub fn denied(denied: &Denied, snapshot: &Snapshot) -> Plan {
             outcome: reason.outcome(),
             reason,
             elapsed_ms: 0,
+            signature: None,
         })
         .collect();
     Plan {
@@ -154,95 +158,19 @@ impl FanOut {
     }
 }
 
-/// A question that isn't asked.
-#[derive(Debug, Clone, Copy)]
-struct Unasked {
-    reason: Reason,
-    retry_after_s: Option<u64>,
-}
+/// Draws on the quotas themselves.
+struct Drawing<'a>(&'a Context);
 
-impl From<Reason> for Unasked {
-    fn from(reason: Reason) -> Self {
-        Self {
-            reason,
-            retry_after_s: None,
-        }
-    }
-}
-
-impl Asking {
-    /// Draws quotas, required records first: when one of those can't be asked, nothing is, since
-    /// data that the service can't use needn't be disclosed. Then no quota is drawn either.
-    fn plan(&self, decisions: Vec<Result<Permit, Reason>>) -> Vec<Result<Permit, Unasked>> {
-        let mut plans: Vec<Result<Permit, Unasked>> = decisions
-            .into_iter()
-            .map(|decision| decision.map_err(Unasked::from))
-            .collect();
-        let mut drawn = Vec::new();
-        if !self.lacks_required(&plans) {
-            drawn = self.draw_all(&mut plans, true);
-        }
-        if self.lacks_required(&plans) {
-            for leg in drawn {
-                if let Ok(permit) = &plans[leg] {
-                    let Context { snapshot, now, .. } = &self.context;
-                    snapshot.admission.give_back(permit.grants(), *now);
-                }
-            }
-            for plan in plans.iter_mut().filter(|plan| plan.is_ok()) {
-                *plan = Err(Reason::RequiredSourceFailed.into());
-            }
-        } else {
-            self.draw_all(&mut plans, false);
-        }
-        plans
-    }
-
-    /// Draws for the legs that are required, or for the others; those that were drawn for.
-    fn draw_all(&self, plans: &mut [Result<Permit, Unasked>], required: bool) -> Vec<usize> {
-        let mut drawn = Vec::new();
-        for (leg, place) in self.routed.legs().iter().enumerate() {
-            if self.routed.query(place).required != required {
-                continue;
-            }
-            match plans[leg].as_ref().map(|permit| self.draw(permit)) {
-                Ok(Ok(())) => drawn.push(leg),
-                Ok(Err(unasked)) => plans[leg] = Err(unasked),
-                Err(_) => {}
-            }
-        }
-        drawn
-    }
-
-    /// Whether a required record has no source left that may be asked.
-    fn lacks_required(&self, plans: &[Result<Permit, Unasked>]) -> bool {
-        let legs = self.routed.legs();
-        self.routed
-            .lookup()
-            .records
-            .iter()
-            .enumerate()
-            .any(|(query, asked)| {
-                asked.required
-                    && !legs
-                        .iter()
-                        .zip(plans)
-                        .any(|(leg, plan)| leg.query == query && plan.is_ok())
-            })
-    }
-
-    fn draw(&self, permit: &Permit) -> Result<(), Unasked> {
-        let drawn = self
-            .context
-            .snapshot
-            .admission
-            .draw(permit.grants(), self.context.now);
+impl Quotas for Drawing<'_> {
+    fn draw(&mut self, permit: &Permit) -> Result<(), Unasked> {
+        let Context { snapshot, now, .. } = self.0;
+        let drawn = snapshot.admission.draw(permit.grants(), *now);
         let decision = if drawn.is_ok() {
             Decision::Allowed
         } else {
             Decision::Denied
         };
-        self.context
+        self.0
             .telemetry
             .metrics()
             .rate_limited(RateScope::Agency, decision);
@@ -250,6 +178,23 @@ impl Asking {
             reason: Reason::QuotaUsedUp,
             retry_after_s: Some(used_up.retry_after.as_secs().max(1)),
         })
+    }
+
+    fn give_back(&mut self, permit: &Permit) {
+        let Context { snapshot, now, .. } = self.0;
+        snapshot.admission.give_back(permit.grants(), *now);
+    }
+}
+
+impl Asking {
+    fn plan(&self, decisions: Vec<Result<Permit, Reason>>) -> Vec<Result<Permit, Unasked>> {
+        let (legs, lookup) = (self.routed.legs(), self.routed.lookup());
+        plan(
+            &lookup.records,
+            legs,
+            decisions,
+            &mut Drawing(&self.context),
+        )
     }
 
     fn unasked(&self, leg: usize, unasked: Unasked) -> Part {

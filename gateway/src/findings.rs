@@ -16,6 +16,7 @@ mod draft;
 mod family;
 mod land;
 mod messages;
+mod minor;
 mod names;
 mod person;
 mod regions;
@@ -29,6 +30,8 @@ use loket_sdk::message::{Finding, Locale, Purpose, SourceResult, SubjectKey};
 
 use draft::Draft;
 use view::View;
+
+pub use minor::{Telling, is_shown as shows_minor, tellings};
 
 /// What the rules need to know of a lookup besides its results.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use loket_sdk::claims::ClaimAnswer;
-use loket_sdk::message::Withheld;
+use loket_sdk::message::{Provenance, Withheld};
 use loket_sdk::sensitive::Sensitive;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
@@ -23,6 +23,8 @@ pub struct Kept {
     pub missing: Vec<Withheld>,
     /// Of when the source's data is.
     pub as_of: Timestamp,
+    /// How it was known that the source said it.
+    pub provenance: Provenance,
 }
 
 /// Answers by the question that they answered.

@@ -7,6 +7,8 @@ pub mod refusal;
 
 pub mod directory;
 
+pub mod grants;
+
 pub mod telemetry;
 
 pub mod checkpoint;
@@ -43,6 +45,8 @@ pub mod fanout;
 
 pub mod trail;
 
+pub mod break_glass;
+
 pub mod relay;
 
 pub mod findings;
@@ -50,6 +54,8 @@ pub mod findings;
 pub mod answer;
 
 pub mod access;
+
+pub mod explain;
 
 pub mod catalogue;
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loket_gateway::commands::{audit, check, hold, lookup, pki, register, serve};
+use loket_gateway::commands::{audit, check, explain, grant, hold, lookup, pki, register, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,6 +45,10 @@ enum Command {
     Hold(hold::Args),
     /// Write the register of processing
     Register(register::Args),
+    /// Write, sign, verify, list and compare grants
+    Grant(grant::Args),
+    /// Say why a lookup would be carried out or refused
+    Explain(Box<explain::Args>),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
 }
@@ -59,6 +63,8 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(args, &mut out),
         Command::Hold(args) => hold::run(args, &mut out),
         Command::Register(args) => register::run(args, &mut out),
+        Command::Grant(args) => grant::run(args, &mut out),
+        Command::Explain(args) => explain::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
     };
     match result {

@@ -3,8 +3,9 @@
 //! Pure. What isn't named is dropped, whatever the source sent.
 
 use loket_sdk::claims::{self, Claim, ClaimAnswer, ClaimResult};
-use loket_sdk::message::{Withheld, WithheldReason};
+use loket_sdk::message::{Provenance, Withheld, WithheldReason};
 use loket_sdk::schema::RecordSchema;
+use loket_sdk::sensitive::Sensitive;
 use serde_json::{Map, Value};
 
 /// The granted fields of a record.
@@ -35,6 +36,15 @@ pub fn fields(mut record: Map<String, Value>, permitted: &[String]) -> Fields {
         dropped: sent - record.len(),
         data: record,
         missing,
+    }
+}
+
+/// Keeps of a signature the salts of what is given: the digests of the rest then say nothing.
+pub fn salts(provenance: &mut Provenance, is_given: impl Fn(&str) -> bool) {
+    if let Some(signature) = &mut provenance.signature {
+        let mut salts = std::mem::take(&mut signature.salts).into_exposed();
+        salts.retain(|name, _| is_given(name));
+        signature.salts = Sensitive::new(salts);
     }
 }
 

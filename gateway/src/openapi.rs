@@ -48,6 +48,26 @@ fn assemble() -> Value {
             })),
         ], &[400, 403, 406, 408, 413, 415, 422, 429, 500, 503]),
     });
+    let explain = json!({
+        "operationId": "explain",
+        "summary": "Why a lookup would be carried out or refused, step by step; nobody is asked",
+        "requestBody": { "required": true, "content": content("lookup") },
+        "responses": responses(&[
+            ("200", json!({
+                "description": "The steps up to the first that fails, and who can mend it.",
+                "content": content("explanation")
+            })),
+        ], &[400, 403, 408, 413, 415, 422, 429, 500, 503]),
+    });
+    let approve = json!({
+        "operationId": "approve",
+        "summary": "Approve, as the second person, a lookup that broke the glass",
+        "parameters": [parameter("entry")],
+        "requestBody": { "required": true, "content": content("approval") },
+        "responses": responses(&[
+            ("200", json!({ "description": "It is on record.", "content": content("approved") })),
+        ], &[400, 403, 404, 408, 413, 415, 422, 429, 500, 503]),
+    });
     let read = |id: &str, summary: &str, schema: Value, parameters: Value| {
         json!({
             "operationId": id,
@@ -102,6 +122,8 @@ fn assemble() -> Value {
         "paths": {
             "/v1/lookups": { "post": lookup },
             "/v1/access-reports": { "post": access_report },
+            "/v1/explain": { "post": explain },
+            "/v1/break-glass/{entry}/approvals": { "post": approve },
             "/v1/catalogue": { "get": read("catalogue", "What this caller may ask and call", reference("catalogue"), json!([])) },
             "/v1/schemas/{record}/{version}": {
                 "get": read("schema", "The JSON Schema of a record", object.clone(), json!([parameter("record"), parameter("version")]))
@@ -143,6 +165,9 @@ fn schemas() -> Map<String, Value> {
     for name in [
         "lookup",
         "answer",
+        "explanation",
+        "approval",
+        "approved",
         "catalogue",
         "receipt",
         "problem",

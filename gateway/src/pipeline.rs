@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version, header};
 use jiff::Timestamp;
-use loket_sdk::message::{AccessReport, Answer};
+use loket_sdk::message::{AccessReport, Answer, Approved, Explanation};
 use loket_sdk::schema;
 use loket_sdk::trace::{TraceContext, TraceId};
 use rustls::pki_types::UnixTime;
@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use crate::admission::Admitted;
 use crate::answer::{self, Lookup};
 use crate::audit::Kind;
+use crate::directory::Directory;
 use crate::fanout::{self, FanOut};
 use crate::identity::Peer;
 use crate::refusal::{NotEnrolled, Refusal};
@@ -34,8 +35,10 @@ use crate::request::{CallTarget, Operation, Shape, Unread, Wanted, head};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Decision, RateScope};
 use crate::trail::Trail;
+use crate::validate::Valid;
 use crate::{
-    access, catalogue, identity, openapi, policy, route, stream, transparency, validate,
+    access, break_glass, catalogue, explain, identity, openapi, policy, route, stream,
+    transparency, validate,
 };
 
 pub use gateway::{Arrival, Gateway};
@@ -149,6 +152,10 @@ enum Walked {
     Stream(Box<Lookup>, FanOut),
     /// A report for a citizen, and as a page if so wanted; recorded.
     Report(Box<AccessReport>, Option<String>),
+    /// Why a lookup would be carried out or refused.
+    Explanation(Box<Explanation>),
+    /// A second person's approval, recorded.
+    Approved(Approved),
     /// A document about the service.
     Document(Value),
     /// A text or bytes of this media type.
@@ -182,6 +189,17 @@ async fn walk(
             let shape = Shape::of(&head.headers)?;
             let bytes = body.read(&head.headers).await?;
             report(gateway, &snapshot, trail, &admitted, &bytes, shape).await
+        }
+        Operation::Explain => {
+            let bytes = body.read(&head.headers).await?;
+            explain_lookup(gateway, &snapshot, trail, admitted, &bytes, now)
+        }
+        Operation::Approve(entry) => {
+            let bytes = body.read(&head.headers).await?;
+            let (approval, identified) = (validate::approval(&bytes)?, admitted.identified());
+            break_glass::approve(&gateway.waiting, entry, &approval, identified, trail)
+                .await
+                .map(Walked::Approved)
         }
         Operation::Catalogue => {
             let today = snapshot.admission.today(now);
@@ -253,10 +271,7 @@ async fn look_up(
     };
     // What can't be recorded isn't asked either.
     gateway.audit.ready()?;
-    let held = directory.has_holds()
-        && valid
-            .names()
-            .any(|name| directory.is_held(&trail.subject_ref(name)));
+    let held = is_held(&valid, directory, trail);
     trail.lookup(&valid);
     let today = snapshot.admission.today(now);
     let (purpose, basis) = (valid.lookup().purpose, valid.lookup().legal_basis.kind);
@@ -271,7 +286,8 @@ async fn look_up(
         trail.planned(fanout::denied(&denied, &snapshot));
         Refusal::NothingGranted
     })?;
-    let lookup = Box::new(Lookup::of(&permitted, &snapshot, today));
+    let broken = break_glass::open(&gateway.waiting, &permitted, trail).await?;
+    let lookup = Box::new(Lookup::of(&permitted, &snapshot, today, broken));
     let context = fanout::Context {
         snapshot,
         last_good: gateway.last_good.clone(),
@@ -309,6 +325,49 @@ async fn report(
         Shape::Page => Some(access::page(&report, snapshot.admission.zone())),
     };
     Ok(Walked::Report(Box::new(report), page))
+}
+
+/// An explanation's rooms, in order: a lookup's up to the asking.
+fn explain_lookup(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+    admitted: Admitted,
+    bytes: &[u8],
+    now: Timestamp,
+) -> Result<Walked, Refusal> {
+    let directory = &snapshot.directory;
+    let valid = {
+        let _room = gateway.telemetry.room_span(trail.span(), "validate");
+        validate::lookup(bytes)?
+    };
+    let held = is_held(&valid, directory, trail);
+    trail.lookup(&valid);
+    let routed = route::route(admitted, valid, directory);
+    let inquiry = explain::Inquiry {
+        asked: policy::Asked::of(&routed, snapshot.admission.today(now), held),
+        legs: routed.legs(),
+        legal_basis: Some(routed.lookup().legal_basis.kind),
+        subject_named: true,
+        audience: explain::Audience::Caller,
+    };
+    let names = explain::Names {
+        request_id: routed.lookup().request_id,
+        trace_id: trail.trace_id(),
+    };
+    let steps = explain::admitted(routed.admitted().identified());
+    let left = |grant| snapshot.admission.left(grant, now);
+    let explanation = explain::explain(names, steps, &inquiry, directory, &left);
+    trail.planned(explain::on_record(&explanation));
+    Ok(Walked::Explanation(Box::new(explanation)))
+}
+
+/// Whether the subject's data is held, under any of its names.
+fn is_held(valid: &Valid, directory: &Directory, trail: &Trail) -> bool {
+    directory.has_holds()
+        && valid
+            .names()
+            .any(|name| directory.is_held(&trail.subject_ref(name)))
 }
 
 fn decision<T, E>(outcome: &Result<T, E>) -> Decision {
@@ -376,6 +435,11 @@ async fn conclude(
             trail.responded(200, None);
             return reply::report(&report, page);
         }
+        Ok(Walked::Explanation(explanation)) => trail
+            .close(Kind::Explain)
+            .await
+            .map(|_| reply::explanation(&explanation)),
+        Ok(Walked::Approved(approved)) => Ok(reply::approved(&approved)),
         Ok(Walked::Document(document)) => trail
             .close(Kind::Read)
             .await

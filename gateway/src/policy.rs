@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use loket_sdk::claims::{self, Claim};
 use loket_sdk::ids::{AgencyId, MemberId};
-use loket_sdk::message::{Purpose, Reason, RecordRef, Withheld, WithheldReason};
+use loket_sdk::message::{Purpose, Reason, RecordQuery, RecordRef, Withheld, WithheldReason};
 use loket_sdk::schema::{self, RecordSchema};
 
 use crate::directory::{Directory, Grant, GrantIndex, Mode};
@@ -37,6 +37,20 @@ pub struct Question<'a> {
     pub today: Date,
     /// Whether the subject's data is held.
     pub held: bool,
+    /// Whether the lookup would break the glass.
+    pub break_glass: bool,
+}
+
+impl Question<'_> {
+    /// Whether the grant covers it without breaking the glass.
+    fn is_ordinary(&self, grant: &Grant) -> bool {
+        grant.purposes.contains(&self.purpose) && (!self.held || self.purpose.is_mandatory())
+    }
+
+    /// Whether the grant covers it by breaking the glass.
+    fn is_emergency(&self, grant: &Grant) -> bool {
+        self.break_glass && grant.break_glass_ok
+    }
 }
 
 /// What of a record.
@@ -67,6 +81,7 @@ pub struct Permit {
     withheld: Vec<Withheld>,
     refused: Vec<Claim>,
     stale_ok: bool,
+    breaks_glass: bool,
 }
 
 impl Permit {
@@ -94,6 +109,12 @@ impl Permit {
         &self.refused
     }
 
+    /// Whether it rests on a grant that covers it by breaking the glass only.
+    #[must_use]
+    pub fn breaks_glass(&self) -> bool {
+        self.breaks_glass
+    }
+
     /// Whether the last good answer may stand in for a source that fails.
     #[must_use]
     pub fn stale_ok(&self) -> bool {
@@ -101,31 +122,99 @@ impl Permit {
     }
 }
 
-/// Decides one question.
+/// Decides one question: each stage in turn, then what of it may be asked.
 ///
 /// # Errors
 /// One of `no_grant`, `not_this_purpose`, `not_these_fields`, `on_hold`.
 pub fn decide(directory: &Directory, question: &Question<'_>) -> Result<Permit, Reason> {
-    let mut granted = directory
-        .grants_of(question.consumer, question.record)
-        .filter(|(_, grant)| grant.source == *question.source && grant.is_in_force(question.today))
-        .peekable();
-    if granted.peek().is_none() {
-        return Err(Reason::NoGrant);
+    examine(directory, question, &mut |_, _| ())
+}
+
+/// Decides as [`decide`] does, and tells of each stage that is passed, with the grants that still
+/// count, so that what is explained can't be another decision.
+///
+/// # Errors
+/// As [`decide`].
+pub fn examine<'d>(
+    directory: &'d Directory,
+    question: &Question<'_>,
+    passed: &mut dyn FnMut(Stage, &[Granted<'d>]),
+) -> Result<Permit, Reason> {
+    let mut grants: Vec<Granted<'d>> = own_grants(directory, question).collect();
+    for stage in Stage::ALL {
+        stage.narrow(question, &mut grants)?;
+        passed(stage, &grants);
     }
-    let grants: Vec<(GrantIndex, &Grant)> = granted
-        .filter(|(_, grant)| grant.purposes.contains(&question.purpose))
-        .collect();
-    if grants.is_empty() {
-        return Err(Reason::NotThisPurpose);
+    if question.break_glass {
+        // What an ordinary grant names needs no glass broken.
+        grants.sort_by_key(|(_, grant)| !question.is_ordinary(grant));
     }
-    if question.held && !question.purpose.is_mandatory() {
-        return Err(Reason::OnHold);
-    }
-    match question.wanted {
+    let permit = match question.wanted {
         Wanted::All => permit_all(&grants),
         Wanted::Fields(fields) => permit_fields(&grants, fields),
         Wanted::Claims(claims) => permit_claims(&grants, claims, schema::record(question.record)),
+    }?;
+    let is_drawn = |index: &GrantIndex| permit.grants.contains(index);
+    let breaks_glass = grants
+        .iter()
+        .any(|(index, grant)| is_drawn(index) && !question.is_ordinary(grant));
+    Ok(Permit {
+        breaks_glass,
+        ..permit
+    })
+}
+
+/// The consumer's grants for the record by the source, in force or not.
+pub fn own_grants<'d>(
+    directory: &'d Directory,
+    question: &Question<'_>,
+) -> impl Iterator<Item = Granted<'d>> {
+    directory
+        .grants_of(question.consumer, question.record)
+        .filter(|(_, grant)| grant.source == *question.source)
+}
+
+/// A grant and where it stands.
+pub type Granted<'d> = (GrantIndex, &'d Grant);
+
+/// What leaves fewer grants to ask under, in the order in which it is looked at; each has a reason of
+/// its own for when none is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// In force today.
+    Grant,
+    /// For the purpose, or covered all the same by breaking the glass.
+    Purpose,
+    /// Not stopped by a hold on the subject, or covered all the same by breaking the glass.
+    Hold,
+}
+
+impl Stage {
+    /// In order.
+    pub const ALL: [Self; 3] = [Self::Grant, Self::Purpose, Self::Hold];
+
+    fn narrow(self, question: &Question<'_>, grants: &mut Vec<Granted<'_>>) -> Result<(), Reason> {
+        let reason = match self {
+            Self::Grant => {
+                grants.retain(|(_, grant)| grant.is_in_force(question.today));
+                Reason::NoGrant
+            }
+            Self::Purpose => {
+                grants.retain(|(_, grant)| {
+                    grant.purposes.contains(&question.purpose) || question.is_emergency(grant)
+                });
+                Reason::NotThisPurpose
+            }
+            Self::Hold => {
+                let stops = question.held && !question.purpose.is_mandatory();
+                grants.retain(|(_, grant)| !stops || question.is_emergency(grant));
+                Reason::OnHold
+            }
+        };
+        if grants.is_empty() {
+            return Err(reason);
+        }
+        Ok(())
     }
 }
 
@@ -237,6 +326,7 @@ fn permit(
         withheld,
         refused,
         stale_ok,
+        breaks_glass: false,
     }
 }
 
@@ -257,6 +347,13 @@ impl Permitted {
     /// One decision per leg.
     pub fn decisions(&self) -> &[Result<Permit, Reason>] {
         &self.decisions
+    }
+
+    /// Whether anything of it is asked by breaking the glass only.
+    #[must_use]
+    pub fn breaks_glass(&self) -> bool {
+        let mut permits = self.decisions.iter().flatten();
+        permits.any(Permit::breaks_glass)
     }
 
     /// Gives both away.
@@ -284,6 +381,58 @@ impl Denied {
     }
 }
 
+/// What a lookup's questions have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Who asks.
+    pub consumer: &'a MemberId,
+    /// Why.
+    pub purpose: Purpose,
+    /// What.
+    pub records: &'a [RecordQuery],
+    /// Today, in the agencies' time zone.
+    pub today: Date,
+    /// Whether the subject's data is held.
+    pub held: bool,
+    /// Whether the lookup would break the glass.
+    pub break_glass: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Of a lookup.
+    #[must_use]
+    pub fn of(routed: &'a Routed, today: Date, held: bool) -> Self {
+        Self {
+            consumer: routed.admitted().identified().member(),
+            purpose: routed.lookup().purpose,
+            records: &routed.lookup().records,
+            today,
+            held,
+            break_glass: routed.lookup().break_glass.is_some(),
+        }
+    }
+
+    /// One leg's question; none when nobody answers for its record.
+    #[must_use]
+    pub fn question(&self, directory: &'a Directory, leg: &Leg) -> Option<Question<'a>> {
+        let query = &self.records[leg.query];
+        Some(Question {
+            consumer: self.consumer,
+            purpose: self.purpose,
+            record: &query.record,
+            source: &directory.sources()[leg.source?].agency,
+            wanted: match (&query.fields, &query.claims) {
+                (_, Some(claims)) => Wanted::Claims(claims),
+                (Some(fields), None) => Wanted::Fields(fields),
+                (None, None) => Wanted::All,
+            },
+            today: self.today,
+            held: self.held,
+            break_glass: self.break_glass,
+        })
+    }
+}
+
 /// Decides every leg of a lookup.
 ///
 /// # Errors
@@ -294,32 +443,13 @@ pub fn authorise(
     today: Date,
     held: bool,
 ) -> Result<Permitted, Denied> {
-    let consumer = routed.admitted().identified().member();
+    let asked = Asked::of(&routed, today, held);
     let decisions: Vec<Result<Permit, Reason>> = routed
         .legs()
         .iter()
-        .map(|leg| {
-            let query = routed.query(leg);
-            let Some(source) = leg.source else {
-                return Err(Reason::NoGrant);
-            };
-            let wanted = match (&query.fields, &query.claims) {
-                (_, Some(claims)) => Wanted::Claims(claims),
-                (Some(fields), None) => Wanted::Fields(fields),
-                (None, None) => Wanted::All,
-            };
-            decide(
-                directory,
-                &Question {
-                    consumer,
-                    purpose: routed.lookup().purpose,
-                    record: &query.record,
-                    source: &directory.sources()[source].agency,
-                    wanted,
-                    today,
-                    held,
-                },
-            )
+        .map(|leg| match asked.question(directory, leg) {
+            Some(question) => decide(directory, &question),
+            None => Err(Reason::NoGrant),
         })
         .collect();
     // A hold is told per record: the clerk must see that it is the citizen's own.

@@ -18,6 +18,8 @@ pub enum Refusal {
     IdentityContradicted,
     /// No grant covers anything of the request.
     NothingGranted,
+    /// Only someone else of the same member may do this: what, and what to do.
+    SecondPersonNeeded(&'static str),
     /// No such path.
     NotFound,
     /// The path has no such method; these it has.
@@ -86,6 +88,7 @@ impl Refusal {
             Self::NotEnrolled(_) => Code::NotEnrolled,
             Self::IdentityContradicted => Code::IdentityContradicted,
             Self::NothingGranted => Code::NothingGranted,
+            Self::SecondPersonNeeded(_) => Code::SecondPersonNeeded,
             Self::NotFound => Code::NotFound,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::NotAcceptable(_) => Code::NotAcceptable,
@@ -130,6 +133,7 @@ impl Refusal {
             Self::NothingGranted => {
                 "Nothing of this request is granted to you for this purpose. GET /v1/catalogue says what is; the agency that owns the data gives grants.".into()
             }
+            Self::SecondPersonNeeded(what) => format!("{what}."),
             Self::NotFound => "There is nothing at this path. GET /openapi.json lists what there is.".into(),
             Self::MethodNotAllowed(allowed) => format!("Use {allowed}."),
             Self::NotAcceptable(served) => format!("Accept one of {served}."),
@@ -196,6 +200,7 @@ impl Refusal {
             | Self::SourceTimeout
             | Self::IdentityContradicted
             | Self::NothingGranted
+            | Self::SecondPersonNeeded(_)
             | Self::NotFound
             | Self::MethodNotAllowed(_)
             | Self::NotAcceptable(_)

@@ -8,7 +8,6 @@
 mod change;
 mod watch;
 
-use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -20,6 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::audit::{ActEntry, Asker, Fingerprint};
 use crate::config::{Config, ConfigErrors};
+use crate::grants::{PutBack, Versions};
 use crate::identity::Trust;
 use crate::pipeline::Gateway;
 use crate::snapshot::Meeting;
@@ -43,6 +43,9 @@ pub enum Refused {
     /// These tables have changed, which only count at the start.
     #[error("{} changed, which only a restart can put in force; nothing was changed", .0.join(", "))]
     NeedsRestart(Vec<&'static str>),
+    /// A grant is older than one that was in force.
+    #[error("{0}; what was in force stays")]
+    PutBack(#[from] PutBack),
     /// TLS can't be set up.
     #[error("TLS can't be set up: {0}; what was in force stays")]
     Tls(#[from] TlsError),
@@ -64,6 +67,7 @@ impl Refused {
         match self {
             Self::Wrong(_) | Self::Tls(_) => "config_wrong",
             Self::NeedsRestart(_) => "needs_restart",
+            Self::PutBack(_) => "grant_put_back",
             Self::Stopping => "draining",
             Self::NoSource => "no_config_file",
             Self::Panicked => "internal",
@@ -88,18 +92,20 @@ pub struct InForce {
     server: MutualTls,
     client: MutualTls,
     meeting: Arc<ClientConfig>,
+    versions: Versions,
 }
 
 impl InForce {
     /// What the gateway starts with.
     #[must_use]
-    pub fn new(config: &Config, meeting: Arc<ClientConfig>) -> Self {
+    pub fn new(config: &Config, meeting: Arc<ClientConfig>, versions: Versions) -> Self {
         Self {
             fixed: Fixed::of(config),
             fingerprint: Fingerprint::of(config),
             server: config.server_tls.clone(),
             client: config.client_tls.clone(),
             meeting,
+            versions,
         }
     }
 }
@@ -151,23 +157,17 @@ impl Reloader {
                 }
             };
             let refusal = outcome.as_ref().err().map(Refused::code);
-            let entry = ActEntry::reload(asker, refusal, before, now.fingerprint.clone());
+            let changes = outcome.iter().flat_map(|changes| &changes.versions);
+            let mut entries: Vec<_> = changes.cloned().map(ActEntry::grant_changed).collect();
             let counts = outcome.as_ref().ok();
             let counts = counts.and_then(|changes| changes.hold_counts);
-            let holds = counts.map(|counts| ActEntry::holds(asker, counts));
+            entries.extend(counts.map(|counts| ActEntry::holds(asker, counts)));
+            let after = now.fingerprint.clone();
+            entries.push(ActEntry::reload(asker, refusal, before, after));
             // Handed over in the order of reloads, and waited for without holding up the next.
-            let audit = reloader.gateway.audit();
-            let recorded: Vec<_> = iter::once(entry)
-                .chain(holds)
-                .map(|entry| (entry.kind().as_str(), audit.record_act(&entry)))
-                .collect();
+            let recorded = record_all(&reloader.gateway, &entries);
             drop(now);
-            for (kind, recorded) in recorded {
-                if recorded.await {
-                    let metrics = reloader.gateway.telemetry().metrics();
-                    metrics.audit_recorded(kind);
-                }
-            }
+            recorded.await;
             outcome
         });
         reload.await.unwrap_or(Err(Refused::Panicked))
@@ -182,6 +182,7 @@ impl Reloader {
         if !fixed.is_empty() {
             return Err(Refused::NeedsRestart(fixed));
         }
+        let (versions, changed) = now.versions.followed_by(&config.directory)?;
         let fingerprint = Fingerprint::of(&config);
         let server = config.server_tls.server()?;
         let verifier = config.server_tls.client_verifier()?;
@@ -197,6 +198,7 @@ impl Reloader {
         let changes = Changes {
             server_tls: config.server_tls != now.server,
             upstream_tls: anew,
+            versions: changed,
             ..between(&old.directory, &config.directory, config.warnings)
         };
         let trust = Trust::new(verifier, old.trust.generation() + 1);
@@ -208,6 +210,7 @@ impl Reloader {
         self.gateway.swap(next);
         note_certificates(telemetry, &config.server_tls, &config.client_tls);
         now.fingerprint = fingerprint;
+        now.versions = versions;
         (now.server, now.client) = (config.server_tls, config.client_tls);
         Ok(changes)
     }
@@ -242,6 +245,27 @@ impl Reloader {
                     "a reload was refused"
                 );
                 supervisor::ready(&format!("{}; the last reload was refused", self.status));
+            }
+        }
+    }
+}
+
+/// Hands the entries of what was done to the log at once, in their order; what is returned waits for
+/// them, and counts those that are on record.
+pub fn record_all(
+    gateway: &Gateway,
+    entries: &[ActEntry],
+) -> impl Future<Output = ()> + Send + use<> {
+    let audit = gateway.audit();
+    let handed = entries.iter();
+    let handed: Vec<_> = handed
+        .map(|entry| (entry.kind(), audit.record_act(entry)))
+        .collect();
+    let metrics = gateway.telemetry().metrics().clone();
+    async move {
+        for (kind, recorded) in handed {
+            if recorded.await {
+                metrics.audit_recorded(kind.as_str());
             }
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use loket_sdk::message::{AccessReport, Answer, TRACE_ID_HEADER};
+use loket_sdk::message::{AccessReport, Answer, Approved, Explanation, TRACE_ID_HEADER};
 use loket_sdk::problem::{self, Code, Problem};
 use serde::Serialize;
 
@@ -30,6 +30,22 @@ const RETRY_AFTER_S: u64 = 1;
 #[must_use]
 pub fn answer(answer: &Answer) -> Response<Body> {
     let mut response = document(answer, &answer.trace_id);
+    no_store(&mut response);
+    response
+}
+
+/// Why a lookup would be carried out or refused.
+#[must_use]
+pub fn explanation(explanation: &Explanation) -> Response<Body> {
+    let mut response = document(explanation, &explanation.trace_id);
+    no_store(&mut response);
+    response
+}
+
+/// An approval that is on record.
+#[must_use]
+pub fn approved(approved: &Approved) -> Response<Body> {
+    let mut response = document(approved, &approved.trace_id);
     no_store(&mut response);
     response
 }
@@ -155,6 +171,7 @@ pub fn refusal(refusal: &Refusal, trace_id: &str) -> Response<Body> {
         | Refusal::NotEnrolled(_)
         | Refusal::IdentityContradicted
         | Refusal::NothingGranted
+        | Refusal::SecondPersonNeeded(_)
         | Refusal::NotFound
         | Refusal::RequestTimeout(_)
         | Refusal::BodyTooLarge(_)

@@ -28,6 +28,10 @@ pub enum Operation {
     Lookup,
     /// `POST /v1/access-reports`.
     AccessReport,
+    /// `POST /v1/explain`.
+    Explain,
+    /// `POST /v1/break-glass/{entry}/approvals`.
+    Approve(u64),
     /// `GET /v1/catalogue`.
     Catalogue,
     /// `GET /v1/schemas/{record}/{version}`.
@@ -57,6 +61,11 @@ impl Operation {
         let (allowed, operation) = match path.as_slice() {
             ["v1", "lookups"] => ("POST", Self::Lookup),
             ["v1", "access-reports"] => ("POST", Self::AccessReport),
+            ["v1", "explain"] => ("POST", Self::Explain),
+            ["v1", "break-glass", entry, "approvals"] => {
+                let entry = entry.parse().map_err(|_| Refusal::NotFound)?;
+                ("POST", Self::Approve(entry))
+            }
             ["v1", "catalogue"] => ("GET", Self::Catalogue),
             ["v1", "schemas", name, version] => {
                 let record = format!("{name}/{version}")
@@ -93,6 +102,8 @@ impl Operation {
         match operation {
             Ok(Self::Lookup) => "/v1/lookups",
             Ok(Self::AccessReport) => "/v1/access-reports",
+            Ok(Self::Explain) => "/v1/explain",
+            Ok(Self::Approve(_)) => "/v1/break-glass/{entry}/approvals",
             Ok(Self::Catalogue) => "/v1/catalogue",
             Ok(Self::Schema(_)) => "/v1/schemas/{record}/{version}",
             Ok(Self::OpenApi) => "/openapi.json",

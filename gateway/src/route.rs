@@ -66,8 +66,20 @@ impl Routed {
 #[must_use]
 pub fn route(admitted: Admitted, valid: Valid, directory: &Directory) -> Routed {
     let (lookup, subject) = valid.into_parts();
-    let mut legs = Vec::with_capacity(lookup.records.len());
-    for (query, asked) in lookup.records.iter().enumerate() {
+    let legs = legs(&lookup.records, directory);
+    Routed {
+        admitted,
+        lookup,
+        subject,
+        legs,
+    }
+}
+
+/// One leg per record and source, in the order asked.
+#[must_use]
+pub fn legs(records: &[RecordQuery], directory: &Directory) -> Vec<Leg> {
+    let mut legs = Vec::with_capacity(records.len());
+    for (query, asked) in records.iter().enumerate() {
         let Some(schema) = schema::record(&asked.record) else {
             continue;
         };
@@ -84,12 +96,7 @@ pub fn route(admitted: Admitted, valid: Valid, directory: &Directory) -> Routed 
             })),
         }
     }
-    Routed {
-        admitted,
-        lookup,
-        subject,
-        legs,
-    }
+    legs
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Service: a configuration in, a gateway that serves until it is told to stop out.
 
 mod asked;
+mod seen;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,11 +14,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::admin::{self, AdminState, Readiness};
-use crate::audit::log::{self, Log, Options};
 use crate::audit::index::Follower;
+use crate::audit::log::{self, Log, Options};
 use crate::audit::store::{self, OpenError};
 use crate::audit::{ActEntry, Asker, Audit};
+use crate::break_glass::{KEPT, Waiting};
 use crate::config::{AuditStore, Config, Drain};
+use crate::grants::{PutBack, Versions};
 use crate::identity::Trust;
 use crate::listener::Listener;
 use crate::pipeline::Gateway;
@@ -29,10 +32,14 @@ use crate::witness::Witnesses;
 use crate::workers::Workers;
 use asked::Asked;
 
+/// How many changed grants are handed to the log at once, which has a bounded queue.
+const CHANGES_AT_ONCE: usize = 256;
 /// How long requests that were cut may take to be recorded.
 const QUIET_WITHIN: Duration = Duration::from_secs(2);
 /// How long the threads may take to drop what is left.
 const STOPPED_WITHIN: Duration = Duration::from_secs(1);
+/// How often what waits for a second person is told of.
+const REMIND_EVERY: Duration = Duration::from_secs(3600);
 /// How long the disk may take for the last entries.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -43,6 +50,9 @@ pub enum StartError {
     /// The audit log can't be opened; without it nothing may be answered.
     #[error("the audit log can't be opened")]
     Audit(#[from] OpenError),
+    /// A grant is older than one that was in force.
+    #[error(transparent)]
+    PutBack(#[from] PutBack),
     /// TLS towards counters or agencies can't be set up.
     #[error("TLS can't be set up")]
     Tls(#[from] loket_sdk::tls::TlsError),
@@ -92,18 +102,28 @@ impl Service {
         let server_tls = Arc::new(ArcSwap::from_pointee(config.server_tls.server()?));
         let client_tls = Arc::new(config.client_tls.client()?);
         let trust = Trust::new(config.server_tls.client_verifier()?, 0);
-        let in_force = InForce::new(&config, client_tls.clone());
         reload::note_certificates(&telemetry, &config.server_tls, &config.client_tls);
         let now = Timestamp::now();
         let mut asked = Asked::today(&config.directory, &config.time_zone, now);
+        let waiting = Waiting::default();
         let options = Options {
             commit_interval: config.audit.commit_interval,
             ..Options::default()
         };
+        let mut versions = Versions::default();
         let store = store::open(&config.audit)?;
-        log::replay(&*store.reader(), asked.since, &mut |leaf| asked.count(leaf))
-            .map_err(OpenError::from)?;
+        let since = asked.since.min(now - KEPT);
+        log::replay(&*store.reader(), since, &mut |leaf| {
+            asked.count(leaf);
+            waiting.replay(leaf);
+            if let Some(change) = seen::change(leaf) {
+                versions.replay(change);
+            }
+        })
+        .map_err(OpenError::from)?;
         let log = Log::start(store, options)?;
+        let (versions, changed) = versions.followed_by(&config.directory)?;
+        let in_force = InForce::new(&config, client_tls.clone(), versions);
         let snapshot = Snapshot {
             trust,
             ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)
@@ -125,7 +145,7 @@ impl Service {
         }
         let log_keys = config.audit.log_keys().map_err(|_| OpenError::Keys)?;
         let witnesses = Witnesses::new(&config.audit.witnesses, log_keys, client_tls.clone());
-        let gateway = Gateway::new(snapshot, audit, telemetry, config.limits);
+        let gateway = Gateway::new(snapshot, audit, telemetry, config.limits).with_waiting(waiting);
         let public = socket(sockets.public, config.listener.address).await?;
         let admin = socket(sockets.admin, config.admin).await?;
         let (address, admin_address) = (config.listener.address, config.admin);
@@ -134,6 +154,10 @@ impl Service {
         let listener = Listener::from_std(public, config.listener, tls, gateway.clone())
             .map_err(bound(address))?;
         let admin = TcpListener::from_std(admin).map_err(bound(admin_address))?;
+        let changed: Vec<_> = changed.into_iter().map(ActEntry::grant_changed).collect();
+        for some in changed.chunks(CHANGES_AT_ONCE) {
+            reload::record_all(&gateway, some).await;
+        }
         let status = match listener.local_addr() {
             Ok(address) => format!("serving on {address}"),
             Err(_) => "serving".to_owned(),
@@ -238,6 +262,7 @@ impl Service {
         let alive = tokio::spawn(supervisor::watchdog());
         let (audit, telemetry) = (gateway.audit().clone(), gateway.telemetry().clone());
         let watching = tokio::spawn(witnesses.run(audit, telemetry, witness_interval));
+        let reminding = tokio::spawn(remind(gateway.clone()));
         let told = async {
             let asker = tokio::select! {
                 () = shutdown => Asker::Signal,
@@ -279,6 +304,7 @@ impl Service {
         gateway.telemetry().shutdown().await;
         alive.abort();
         watching.abort();
+        reminding.abort();
         tracing::info!("stopped");
     }
 }
@@ -327,10 +353,27 @@ fn readiness(gateway: &Arc<Gateway>) -> Readiness {
     }
 }
 
+/// Says at the start and every hour how many lookups that broke the glass nobody approved.
+async fn remind(gateway: Arc<Gateway>) {
+    let mut hourly = tokio::time::interval(REMIND_EVERY);
+    loop {
+        hourly.tick().await;
+        let overdue = gateway.waiting().overdue(Timestamp::now());
+        if overdue > 0 {
+            tracing::warn!(
+                loket.overdue = overdue as u64,
+                "lookups that broke the glass have had no second person for a day"
+            );
+        }
+    }
+}
+
 fn exposition(gateway: &Gateway) -> String {
     let queued = gateway.audit().log().health().queued;
+    let overdue = gateway.waiting().overdue(Timestamp::now());
     let metrics = gateway.telemetry().metrics();
     metrics.set_audit_queue(queued);
+    metrics.set_glass_overdue(overdue);
     for (grant, used) in gateway.snapshot().admission.used(Timestamp::now()) {
         metrics.quota_used(grant, used);
     }

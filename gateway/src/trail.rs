@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use loket_sdk::ids::{MemberId, SystemId};
 use loket_sdk::message::{
-    AccessRequest, LegalBasis, Purpose, Reason, Receipt, SubjectKey,
+    AccessRequest, Approval, LegalBasis, Purpose, Reason, Receipt, SubjectKey,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::admission::places::Place;
 use crate::audit::{
-    Audit, BodySum, CallEntry, CallOutcome, Entry, Kind, ReportEntry, SourceEntry,
+    Audit, BodySum, CallEntry, CallOutcome, Entry, GlassEntry, Kind, ReportEntry, SourceEntry,
 };
 use crate::directory::Visibility;
 use crate::fanout::Plan;
@@ -128,6 +128,14 @@ impl Trail {
         self.entry.clerk = Some(lookup.clerk.clone());
         self.entry.counter = Some(lookup.counter.clone());
         self.entry.subject_ref = Some(self.subject_ref(valid.subject()));
+        self.entry.break_glass = lookup.break_glass.as_ref().map(|glass| {
+            let trace_id = &self.entry.trace_id;
+            Box::new(GlassEntry {
+                ground: Some(glass.ground),
+                justification: self.audit.seal(trace_id, &glass.justification),
+                entry: None,
+            })
+        });
         if let Some(span) = &mut self.span {
             span.purpose(lookup.purpose.as_str());
         }
@@ -165,6 +173,39 @@ impl Trail {
         if let Some(place) = self.entry.sources.get_mut(leg) {
             *place = source;
         }
+    }
+
+    /// Records that the lookup breaks the glass, before anyone is asked.
+    ///
+    /// # Errors
+    /// When it can't be recorded: nobody may be asked then.
+    pub async fn break_glass(&mut self) -> Result<Receipt, Refusal> {
+        let entry = Entry {
+            kind: Kind::BreakGlass,
+            ..(*self.entry).clone()
+        };
+        let receipt = self.write(&entry).await?;
+        if let Some(glass) = &mut self.entry.break_glass {
+            glass.entry = Some(receipt.entry);
+            // It stands in that entry.
+            glass.justification = None;
+        }
+        Ok(receipt)
+    }
+
+    /// Who approves, as the organisation asserts, and which entry.
+    pub fn approval(&mut self, approval: &Approval, entry: u64) {
+        self.entry.clerk = Some(approval.clerk.clone());
+        self.entry.counter = Some(approval.counter.clone());
+        self.entry.break_glass = Some(Box::new(GlassEntry {
+            entry: Some(entry),
+            ..GlassEntry::default()
+        }));
+    }
+
+    /// What is disclosed shows that the subject is under 18.
+    pub fn minor(&mut self) {
+        self.entry.minor = true;
     }
 
     /// Which routed call it is.

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use loket_sdk::claims::{self, Op};
 use loket_sdk::ids::{self, Scheme};
 use loket_sdk::json;
-use loket_sdk::message::{Lookup, Subject, SubjectKey};
+use loket_sdk::message::{Approval, Lookup, Subject, SubjectKey};
 use loket_sdk::problem::Violation;
 use loket_sdk::schema;
 use loket_sdk::sensitive::Sensitive;
+
+use serde_json::Value;
 
 use crate::refusal::Refusal;
 
@@ -56,10 +58,7 @@ impl Valid {
 /// [`Refusal::Malformed`] when it isn't JSON, [`Refusal::BreaksSchema`] when it isn't a lookup,
 /// names no known record or field, or asks what can't be asked.
 pub fn lookup(body: &[u8]) -> Result<Valid, Refusal> {
-    let document = json::parse(body).map_err(|error| {
-        let remedy = "Send one JSON document as the schema describes";
-        Refusal::Malformed(format!("The body isn't as agreed: {error}. {remedy}"))
-    })?;
+    let document = parse(body)?;
     schema::lookup()
         .check(&document)
         .map_err(Refusal::BreaksSchema)?;
@@ -99,7 +98,29 @@ fn key(subject: &Subject) -> Result<SubjectKey, Refusal> {
     })
 }
 
-fn alias(subject: &SubjectKey) -> Option<SubjectKey> {
+/// Reads an approval.
+///
+/// # Errors
+/// [`Refusal::Malformed`] when it isn't JSON, [`Refusal::BreaksSchema`] when it isn't an approval.
+pub fn approval(body: &[u8]) -> Result<Approval, Refusal> {
+    let document = parse(body)?;
+    schema::approval()
+        .check(&document)
+        .map_err(Refusal::BreaksSchema)?;
+    serde_json::from_value(document)
+        .map_err(|_| Refusal::BreaksSchema(vec![Violation::new("", "isn't an approval")]))
+}
+
+fn parse(body: &[u8]) -> Result<Value, Refusal> {
+    json::parse(body).map_err(|error| {
+        let remedy = "Send one JSON document as the schema describes";
+        Refusal::Malformed(format!("The body isn't as agreed: {error}. {remedy}"))
+    })
+}
+
+/// The same citizen under another scheme, where there is one; see [`Valid::names`].
+#[must_use]
+pub fn alias(subject: &SubjectKey) -> Option<SubjectKey> {
     let scheme = match subject.scheme {
         Scheme::Npwp => Scheme::Nik,
         Scheme::Nik => Scheme::Npwp,

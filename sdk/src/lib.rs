@@ -52,6 +52,7 @@ pub mod client;
 pub mod identity;
 pub mod ids;
 pub mod json;
+pub mod jws;
 pub mod manual;
 pub mod message;
 pub mod names;
@@ -61,6 +62,7 @@ pub mod records;
 pub mod rules;
 pub mod schema;
 pub mod sensitive;
+pub mod statement;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;

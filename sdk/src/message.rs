@@ -4,6 +4,7 @@
 //! that may carry a citizen's data are [`Sensitive`](crate::sensitive::Sensitive): their `Debug` shows nothing.
 
 mod access;
+mod explanation;
 mod lookup;
 mod record_ref;
 mod source;
@@ -13,15 +14,16 @@ pub use access::{
     AccessEntry, AccessKind, AccessPurpose, AccessReport, AccessRequest, AccessVisibility,
     AccessedField, AccessedRecord, HeldBack, Organisation,
 };
+pub use explanation::{ExplainedRecord, ExplainedStep, Explanation, Mender, Step, Verdict};
 pub use lookup::{
-    Answer, Finding, LegalBasis, Lookup, Receipt, RecordQuery, SourceName, SourceResult, Subject,
-    Withheld,
+    Answer, Approval, Approved, BreakGlass, BrokenGlass, Finding, LegalBasis, Lookup, Provenance,
+    Receipt, RecordQuery, SourceName, SourceResult, Subject, Withheld,
 };
 pub use record_ref::{InvalidRecordRef, RecordRef};
-pub use source::{Requester, SourceAnswer, SourceRequest, SubjectKey};
+pub use source::{Requester, SourceAnswer, SourceRequest, SourceSignature, SubjectKey};
 pub use words::{
-    LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, Purpose, Reason, Severity,
-    SourceStatus, UnknownWord, WithheldReason,
+    Ground, LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, ProvenanceMethod,
+    Purpose, Reason, Severity, SourceStatus, UnknownWord, WithheldReason,
 };
 
 /// Header with the lookup's `request_id`, gateway to agency.

@@ -94,6 +94,8 @@ codes! {
     IdentityContradicted "identity_contradicted" 403 Caller false "The request names another organisation than its certificate";
     /// No grant covers anything of the request.
     NothingGranted "nothing_granted" 403 Caller false "No grant covers anything of this request";
+    /// Only someone else of the same member may do this.
+    SecondPersonNeeded "second_person_needed" 403 Caller false "This needs a second person";
     /// No such resource.
     NotFound "not_found" 404 Caller false "There is no such resource";
     /// The resource has no such method.

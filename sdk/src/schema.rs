@@ -131,6 +131,10 @@ envelopes! {
     lookup "lookup";
     /// `POST /v1/lookups`, the answer.
     answer "answer";
+    /// `POST /v1/break-glass/{entry}/approvals`, the request.
+    approval "approval";
+    /// `POST /v1/explain`, the answer.
+    explanation "explanation";
     /// What the gateway asks an agency.
     source_request "source-request";
     /// What an agency answers.
@@ -143,6 +147,8 @@ envelopes! {
     access_request "access-report-request";
     /// `POST /v1/access-reports`, the answer.
     access_report "access-report";
+    /// A grant, as the agency signs it.
+    grant "grant";
 }
 
 impl RecordSchema {
@@ -391,6 +397,7 @@ mod tests {
             problem(),
             access_request(),
             access_report(),
+            grant(),
         ] {
             assert!(envelope.check(&Value::Null).is_err());
         }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 ///
 /// Source: UU 27/2022 (personal data protection), article 35: the controller protects personal
 /// data against unlawful disclosure.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct Sensitive<T>(T);
 

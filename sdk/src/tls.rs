@@ -105,6 +105,11 @@ pub struct MutualTls {
 }
 
 impl MutualTls {
+    /// Our own certificate.
+    pub(crate) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.certified.cert.first()
+    }
+
     /// Reads PEM files: our chain (leaf first) and key, the peers' anchors, and revocation lists.
     ///
     /// With no list, revocation isn't checked; with one, every certificate of a peer's chain must

@@ -263,5 +263,9 @@ pub fn grant(consumer: &str, purpose: &str, record: &str, mode: Mode, fields: &[
         valid_to: date(2099, 12, 31),
         state: GrantState::Active,
         stale_ok: false,
+        dpia_ref: None,
+        signature: None,
+        narrowed: None,
+        break_glass_ok: false,
     }
 }

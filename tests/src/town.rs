@@ -18,6 +18,7 @@ use loket_gateway::telemetry::Telemetry;
 use loket_sdk::client::Client;
 use loket_sdk::message::Answer;
 use loket_sdk::problem::Problem;
+use loket_sdk::statement::Signer;
 use loket_sdk::testing::{Ca, CounterAnswer, FakeAgency, FakeCounter, Leaf};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -214,6 +215,15 @@ impl Town {
     #[must_use]
     pub fn scratch(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// What an agency signs with.
+    ///
+    /// # Panics
+    /// When the town isn't a signed one.
+    #[must_use]
+    pub fn signer(&self, id: &str) -> &Arc<Signer> {
+        self.setup.signers.get(id).expect("it signs")
     }
 
     /// An agency.

@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use loket_gateway::directory::{Backend, Source};
+use loket_gateway::directory::{Backend, KeyUse, MemberKey, Source};
 use loket_sdk::ids::{AgencyId, SystemId};
+use loket_sdk::jws::SigningKey;
 use loket_sdk::message::RecordRef;
 use loket_sdk::provider::{Provider, Server};
+use loket_sdk::statement::Signer;
 use loket_sdk::testing::{Ca, FakeAgency, Fault, Leaf, sample};
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
@@ -29,6 +32,9 @@ use crate::mood::{Mood, Moody};
 
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// The key of its answers.
+const KEY: &str = "answers-1";
+
 /// An agency of a town.
 #[derive(Debug)]
 pub struct Agency {
@@ -43,6 +49,7 @@ pub struct Agency {
     /// Where it listens, or would.
     pub address: SocketAddr,
     pub(super) leaf: Leaf,
+    signer: Arc<Signer>,
     pub(super) running: Running,
 }
 
@@ -69,7 +76,21 @@ impl Agency {
                 ..Backend::default()
             },
             max_answer: 1 << 20,
+            requires_signature: true,
         })
+    }
+}
+
+impl Agency {
+    /// What it signs answers with, as it is enrolled.
+    pub(super) fn key(&self) -> MemberKey {
+        MemberKey {
+            id: KEY.to_owned(),
+            allows: KeyUse::Answer,
+            public: self.signer.public_key().clone(),
+            from: None,
+            to: None,
+        }
     }
 }
 
@@ -129,12 +150,19 @@ impl Opening {
         let records = provider.records();
         let leaf = self.ca.system(id, system);
         let gateway = self.ca.spiffe(GATEWAY.0, GATEWAY.1);
+        let signer = Arc::new(Signer::new(
+            AgencyId::parse(id)?,
+            SystemId::parse(system)?,
+            KEY,
+            SigningKey::generate()?,
+        )?);
         let (address, running) = match mood {
             Mood::Down => closed()?,
             Mood::Broken => {
                 let mut fake = FakeAgency::builder(id)
                     .system(system)
                     .gateways([gateway])
+                    .signer(signer.clone())
                     .tls(leaf.mutual_tls());
                 for record in &records {
                     let record = record.to_string();
@@ -149,6 +177,7 @@ impl Opening {
                     .address(LOOPBACK)
                     .tls(leaf.mutual_tls())
                     .gateways([gateway])
+                    .signer(signer.clone())
                     .bind()
                     .await
                     .with_context(|| format!("{id} can't be started"))?;
@@ -168,6 +197,7 @@ impl Opening {
             mood,
             address,
             leaf,
+            signer,
             running,
         });
         Ok(())

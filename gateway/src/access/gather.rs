@@ -85,12 +85,25 @@ impl Line {
     fn is_whole(&self) -> bool {
         self.kind == "lookup" || self.kind == "abandoned"
     }
+
+    /// Whether it is one of those before the whole.
+    fn is_part(&self) -> bool {
+        self.kind == "result" || self.kind == "break_glass"
+    }
+
+    /// Whether somebody looked, or tried to: what was only explained asked nobody, and an approval is
+    /// of a lookup that has entries of its own.
+    fn is_access(&self) -> bool {
+        self.kind != "explain" && self.kind != "break_glass_approved"
+    }
 }
 
 /// Reads one page of the log; it blocks.
 pub(super) fn gather(audit: &Audit, wanted: &Wanted) -> Result<Gathered, Refusal> {
     let unreadable = |error: ReadError| Refusal::AuditUnavailable(error.to_string());
-    let mut before = wanted.before.map_or(u64::MAX, |entry| entry.saturating_sub(1));
+    let mut before = wanted
+        .before
+        .map_or(u64::MAX, |entry| entry.saturating_sub(1));
     if let Some(to) = wanted.to {
         let since = audit.log().reader().since(to).map_err(unreadable)?;
         before = before.min(since);
@@ -109,9 +122,14 @@ pub(super) fn gather(audit: &Audit, wanted: &Wanted) -> Result<Gathered, Refusal
         gathered.next = lines.last().map(|line| line.entry);
     }
     let mut whole: HashSet<String> = HashSet::new();
-    whole.extend(lines.iter().filter(|line| line.is_whole()).map(|line| line.trace_id.clone()));
-    let is_lone = |line: &&Line| line.kind == "result" && !whole.contains(&line.trace_id);
-    if lines.iter().any(|line| is_lone(&line)) && before != u64::MAX {
+    whole.extend(
+        lines
+            .iter()
+            .filter(|line| line.is_whole())
+            .map(|line| line.trace_id.clone()),
+    );
+    let is_lone = |line: &Line| line.is_part() && !whole.contains(&line.trace_id);
+    if lines.iter().any(is_lone) && before != u64::MAX {
         // The whole may stand on the page before this one.
         let end = before.saturating_add(NEAR);
         let near = newest(audit, &wanted.references, end, PAGE).map_err(unreadable)?;
@@ -122,7 +140,7 @@ pub(super) fn gather(audit: &Audit, wanted: &Wanted) -> Result<Gathered, Refusal
     }
     let mut grounds = BTreeSet::new();
     for line in lines {
-        if line.kind == "result" && whole.contains(&line.trace_id) {
+        if !line.is_access() || (line.is_part() && whole.contains(&line.trace_id)) {
             continue;
         }
         let held_back = &mut gathered.held_back;

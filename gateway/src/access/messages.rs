@@ -97,11 +97,7 @@ fn words(phrase: Phrase) -> [&'static str; 3] {
             "The request was refused.",
             "Sorğu rədd edilib.",
         ],
-        Phrase::Given => [
-            "Data diberikan.",
-            "Data were given.",
-            "Məlumat verilib.",
-        ],
+        Phrase::Given => ["Data diberikan.", "Data were given.", "Məlumat verilib."],
         Phrase::Verified => [
             "Hanya dicocokkan; jawabannya sesuai atau tidak sesuai.",
             "Only compared; the answer was match or no match.",
@@ -152,11 +148,7 @@ fn words(phrase: Phrase) -> [&'static str; 3] {
             "The agency hasn't given data yet; its answer is to follow.",
             "Qurum hələ məlumat verməyib; cavab sonra gələcək.",
         ],
-        Phrase::NotAsked => [
-            "Tidak ditanyakan.",
-            "Not asked.",
-            "Soruşulmayıb.",
-        ],
+        Phrase::NotAsked => ["Tidak ditanyakan.", "Not asked.", "Soruşulmayıb."],
         Phrase::Title => [
             "Siapa yang melihat data saya",
             "Who looked at my data",
@@ -293,7 +285,11 @@ pub(super) fn purpose(purpose: Purpose, locale: Locale) -> &'static str {
             "Police clearance",
             "Məhkumluq barədə arayış",
         ],
-        Purpose::BusinessLicence => ["Perizinan berusaha", "Business licence", "Sahibkarlıq lisenziyası"],
+        Purpose::BusinessLicence => [
+            "Perizinan berusaha",
+            "Business licence",
+            "Sahibkarlıq lisenziyası",
+        ],
         Purpose::LandTransfer => [
             "Peralihan hak atas tanah",
             "Transfer of land",
@@ -306,7 +302,11 @@ pub(super) fn purpose(purpose: Purpose, locale: Locale) -> &'static str {
             "The citizen's own access",
             "Vətəndaşın öz məlumatına çıxışı",
         ],
-        Purpose::ComplaintHandling => ["Penanganan pengaduan", "Complaint handling", "Şikayətə baxılması"],
+        Purpose::ComplaintHandling => [
+            "Penanganan pengaduan",
+            "Complaint handling",
+            "Şikayətə baxılması",
+        ],
     };
     pick(words, locale)
 }
@@ -315,7 +315,11 @@ pub(super) fn purpose(purpose: Purpose, locale: Locale) -> &'static str {
 pub(super) fn basis(kind: LegalBasisKind, locale: Locale) -> &'static str {
     let words = match kind {
         LegalBasisKind::Consent => ["Persetujuan Anda", "Your consent", "Sizin razılığınız"],
-        LegalBasisKind::Contract => ["Perjanjian dengan Anda", "A contract with you", "Sizinlə müqavilə"],
+        LegalBasisKind::Contract => [
+            "Perjanjian dengan Anda",
+            "A contract with you",
+            "Sizinlə müqavilə",
+        ],
         LegalBasisKind::LegalObligation => ["Kewajiban hukum", "A duty by law", "Qanuni vəzifə"],
         LegalBasisKind::VitalInterest => [
             "Kepentingan vital Anda",

@@ -76,14 +76,20 @@ impl Page<'_> {
             self.say(Phrase::Introduction),
         ));
         if report.entries.is_empty() {
-            self.add(format_args!("<p class=\"nobody\">{}</p>\n", self.say(Phrase::Nobody)));
+            self.add(format_args!(
+                "<p class=\"nobody\">{}</p>\n",
+                self.say(Phrase::Nobody)
+            ));
         }
         for entry in &report.entries {
             self.entry(entry);
         }
         self.held_back(&report.held_back);
         if report.next.is_some() {
-            self.add(format_args!("<p class=\"more\">{}</p>\n", self.say(Phrase::MoreFollows)));
+            self.add(format_args!(
+                "<p class=\"more\">{}</p>\n",
+                self.say(Phrase::MoreFollows)
+            ));
         }
         self.add(format_args!(
             "<footer>\n<p>{}</p>\n<p>{}</p>\n",
@@ -117,7 +123,9 @@ impl Page<'_> {
         }
         self.add(format_args!("<dl>\n"));
         if let Some(basis) = &entry.legal_basis {
-            let LegalBasis { kind, reference, .. } = basis;
+            let LegalBasis {
+                kind, reference, ..
+            } = basis;
             let text = format!("{}: {reference}", messages::basis(*kind, self.locale));
             self.term(Phrase::Basis, &text);
         }
@@ -136,7 +144,10 @@ impl Page<'_> {
 
     fn term(&mut self, phrase: Phrase, text: &str) {
         let term = self.say(phrase);
-        self.add(format_args!("<div><dt>{term}</dt><dd>{}</dd></div>\n", Text(text)));
+        self.add(format_args!(
+            "<div><dt>{term}</dt><dd>{}</dd></div>\n",
+            Text(text)
+        ));
     }
 
     fn records(&mut self, records: &[AccessedRecord]) {
@@ -151,10 +162,16 @@ impl Page<'_> {
         }
         self.add(format_args!("</tr></thead>\n<tbody>\n"));
         for record in records {
-            self.add(format_args!("<tr><th scope=\"row\">{}", Text(&record.label)));
+            self.add(format_args!(
+                "<tr><th scope=\"row\">{}",
+                Text(&record.label)
+            ));
             if let Some(agency) = &record.agency {
                 let term = self.say(Phrase::Agency);
-                self.add(format_args!("<small>{term}: {}</small>", Text(&agency.name)));
+                self.add(format_args!(
+                    "<small>{term}: {}</small>",
+                    Text(&agency.name)
+                ));
             }
             self.add(format_args!("</th>"));
             for (phrase, fields) in [
@@ -163,7 +180,10 @@ impl Page<'_> {
             ] {
                 let text = self.fields(fields);
                 let term = self.say(phrase);
-                self.add(format_args!("<td data-term=\"{term}\">{}</td>", Text(&text)));
+                self.add(format_args!(
+                    "<td data-term=\"{term}\">{}</td>",
+                    Text(&text)
+                ));
             }
             let term = self.say(Phrase::Result);
             let text = Text(&record.text);
@@ -219,8 +239,14 @@ mod tests {
     fn text_is_escaped() {
         for (text, expected) in [
             ("plain", "plain"),
-            ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
-            ("\" onload='x' & more", "&quot; onload=&#39;x&#39; &amp; more"),
+            (
+                "<script>alert(1)</script>",
+                "&lt;script&gt;alert(1)&lt;/script&gt;",
+            ),
+            (
+                "\" onload='x' & more",
+                "&quot; onload=&#39;x&#39; &amp; more",
+            ),
             ("a\u{202e}b\u{0}c\nd", "ab c d"),
             ("Şəxsiyyət İı", "Şəxsiyyət İı"),
         ] {

@@ -1,11 +1,11 @@
 //! Tell: an entry in, what it says to the citizen out.
 
 use jiff::tz::TimeZone;
+use loket_sdk::ids::MemberId;
 use loket_sdk::message::{
     AccessEntry, AccessKind, AccessPurpose, AccessVisibility, AccessedField, AccessedRecord,
     Locale, Organisation,
 };
-use loket_sdk::ids::MemberId;
 use loket_sdk::schema::{self, RecordSchema};
 
 use super::gather::{Asked, Line};
@@ -23,7 +23,7 @@ impl Teller<'_> {
     pub(super) fn entry(&self, line: &Line) -> AccessEntry {
         let what = match line.kind.as_str() {
             "lookup" => AccessKind::Lookup,
-            "result" => AccessKind::Part,
+            "result" | "break_glass" => AccessKind::Part,
             "abandoned" => AccessKind::Abandoned,
             "access_report" => AccessKind::AccessReport,
             _ => AccessKind::Refused,
@@ -42,7 +42,11 @@ impl Teller<'_> {
             }),
             legal_basis: line.legal_basis.clone(),
             case_id: line.case_id.clone(),
-            records: line.sources.iter().map(|asked| self.record(asked)).collect(),
+            records: line
+                .sources
+                .iter()
+                .map(|asked| self.record(asked))
+                .collect(),
             visibility: match line.deferred_to {
                 Some(_) => AccessVisibility::Deferred,
                 None => AccessVisibility::Now,
@@ -92,7 +96,10 @@ impl Teller<'_> {
         AccessedRecord {
             label: named.unwrap_or(asked.record.name()).to_owned(),
             record: asked.record.clone(),
-            agency: asked.agency.as_ref().map(|agency| self.organisation(agency.as_str())),
+            agency: asked
+                .agency
+                .as_ref()
+                .map(|agency| self.organisation(agency.as_str())),
             given,
             verified,
             outcome: asked.outcome,

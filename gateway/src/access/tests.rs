@@ -123,20 +123,33 @@ async fn a_citizen_is_told_who_looked() {
     let taxpayer = || source("taxpayer/1", "djp", &["npwp", "registered_name"], &[]);
     let person = || source("person-identity/1", "dukcapil", &[], &["full_name"]);
     // A stream: its parts say nothing that the whole doesn't.
-    desk.record(1, Kind::Result, |entry| entry.sources = vec![taxpayer()]).await;
-    desk.record(1, Kind::Result, |entry| entry.sources = vec![person()]).await;
-    desk.record(1, Kind::Lookup, |entry| entry.sources = vec![taxpayer(), person()]).await;
+    desk.record(1, Kind::Result, |entry| entry.sources = vec![taxpayer()])
+        .await;
+    desk.record(1, Kind::Result, |entry| entry.sources = vec![person()])
+        .await;
+    desk.record(1, Kind::Lookup, |entry| {
+        entry.sources = vec![taxpayer(), person()]
+    })
+    .await;
     // One that ended with the process.
-    desk.record(2, Kind::Result, |entry| entry.sources = vec![taxpayer()]).await;
+    desk.record(2, Kind::Result, |entry| entry.sources = vec![taxpayer()])
+        .await;
     // The same number is the NPWP.
     desk.record(3, Kind::Lookup, |entry| {
         entry.subject_ref = Some(desk.reference(Scheme::Npwp, fixture::NIK));
     })
     .await;
-    desk.record(4, Kind::Refusal, |entry| entry.refusal = Some("nothing_granted")).await;
+    desk.record(4, Kind::Refusal, |entry| {
+        entry.refusal = Some("nothing_granted")
+    })
+    .await;
     desk.record(5, Kind::Abandoned, |_| {}).await;
+    // It asked nobody; its lookup is the one above.
+    desk.record(8, Kind::Explain, |_| {}).await;
+    desk.record(5, Kind::BreakGlass, |_| {}).await;
     // Nobody's, and another citizen's.
-    desk.record(6, Kind::Read, |entry| entry.subject_ref = None).await;
+    desk.record(6, Kind::Read, |entry| entry.subject_ref = None)
+        .await;
     desk.record(7, Kind::Lookup, |entry| {
         entry.subject_ref = Some(desk.reference(Scheme::Nik, OTHER));
     })
@@ -157,7 +170,7 @@ async fn a_citizen_is_told_who_looked() {
     assert_eq!(looked.records[0].given[1].label, "Nama wajib pajak");
     assert_eq!(looked.records[1].verified[0].name, "full_name");
     // The report is on record, and the next one tells of it.
-    assert_eq!(report.receipt.entry, 10);
+    assert_eq!(report.receipt.entry, 12);
     let next = desk.ask(|request| request["locale"] = json!("en")).await;
     assert_eq!(kinds(&next)[0], AccessKind::AccessReport);
     assert_eq!(next.entries[0].organisation.id, "mpp-3510");
@@ -167,9 +180,12 @@ async fn a_citizen_is_told_who_looked() {
         last = serde_json::from_slice(leaf).unwrap();
         ControlFlow::Continue(())
     };
-    reader.leaves(9..10, each).unwrap();
+    reader.leaves(11..12, each).unwrap();
     assert_eq!(last["kind"], "access_report");
-    assert_eq!(last["report"], json!({"entries": 5, "deferred": 0, "withheld": 0}));
+    assert_eq!(
+        last["report"],
+        json!({"entries": 5, "deferred": 0, "withheld": 0})
+    );
     assert_eq!(last["legal_basis"]["reference"], "UU 27/2022 art. 32");
     assert_eq!(last["purpose"], "data_subject_access");
     assert_eq!(last["clerk"], "clk-7f3a");
@@ -186,7 +202,9 @@ async fn who_is_only_named_in_anothers_record_is_not_told() {
     })
     .await;
     assert!(desk.ask(|_| {}).await.entries.is_empty());
-    let own = desk.ask(|request| request["subject"]["value"] = json!(OTHER)).await;
+    let own = desk
+        .ask(|request| request["subject"]["value"] = json!(OTHER))
+        .await;
     assert_eq!(kinds(&own), [AccessKind::Lookup]);
 }
 
@@ -195,15 +213,24 @@ async fn what_is_deferred_or_withheld_is_counted() {
     let desk = Desk::open();
     let ground = || Visibility::Withheld("UU 27/2022 art. 15".into());
     let deferred = |day| move |entry: &mut Entry| entry.show(Visibility::Deferred(day));
-    desk.record(1, Kind::Lookup, deferred(date(2099, 3, 1))).await;
-    desk.record(2, Kind::Lookup, deferred(date(2099, 2, 1))).await;
-    desk.record(3, Kind::Lookup, deferred(date(2020, 1, 1))).await;
-    desk.record(4, Kind::Lookup, |entry| entry.show(ground())).await;
+    desk.record(1, Kind::Lookup, deferred(date(2099, 3, 1)))
+        .await;
+    desk.record(2, Kind::Lookup, deferred(date(2099, 2, 1)))
+        .await;
+    desk.record(3, Kind::Lookup, deferred(date(2020, 1, 1)))
+        .await;
+    desk.record(4, Kind::Lookup, |entry| entry.show(ground()))
+        .await;
     // Its part is as hidden as the whole.
-    desk.record(5, Kind::Result, |entry| entry.show(ground())).await;
+    desk.record(5, Kind::Result, |entry| entry.show(ground()))
+        .await;
     desk.record(6, Kind::Lookup, |_| {}).await;
     let report = desk.ask(|_| {}).await;
-    let told: Vec<_> = report.entries.iter().map(|entry| entry.visibility).collect();
+    let told: Vec<_> = report
+        .entries
+        .iter()
+        .map(|entry| entry.visibility)
+        .collect();
     assert_eq!(told, [AccessVisibility::Now, AccessVisibility::Deferred]);
     let expected = HeldBack {
         deferred: 2,
@@ -234,7 +261,11 @@ async fn a_long_report_comes_in_pages() {
                 }
             })
             .await;
-        seen.extend(kinds(&report).into_iter().filter(|what| *what != AccessKind::AccessReport));
+        seen.extend(
+            kinds(&report)
+                .into_iter()
+                .filter(|what| *what != AccessKind::AccessReport),
+        );
         match report.next {
             Some(next) => before = Some(next),
             None => break,
@@ -242,8 +273,12 @@ async fn a_long_report_comes_in_pages() {
     }
     assert_eq!(seen.len(), 1200);
     assert!(seen.iter().all(|what| *what == AccessKind::Lookup));
-    let from = desk.ask(|request| request["from"] = json!("2099-01-01T00:00:00Z")).await;
-    let to = desk.ask(|request| request["to"] = json!("2020-01-01T00:00:00Z")).await;
+    let from = desk
+        .ask(|request| request["from"] = json!("2099-01-01T00:00:00Z"))
+        .await;
+    let to = desk
+        .ask(|request| request["to"] = json!("2020-01-01T00:00:00Z"))
+        .await;
     assert!(from.entries.is_empty() && to.entries.is_empty());
 }
 
@@ -252,7 +287,9 @@ fn only_a_desk_may_ask() {
     let directory = Desk::open().snapshot.directory;
     let admitted = |member: &str| {
         let admission = Admission::new(&directory, town::zone());
-        admission.admit(fixture::identified(&directory, member)).unwrap()
+        admission
+            .admit(fixture::identified(&directory, member))
+            .unwrap()
     };
     let check = |change: &dyn Fn(&mut Value)| {
         let mut document = request_document();
@@ -264,7 +301,10 @@ fn only_a_desk_may_ask() {
         }
     };
     assert_eq!(check(&|_| {}), "fine");
-    assert_eq!(check(&|it| it["subject"]["value"] = json!("35101614")), "/subject/value");
+    assert_eq!(
+        check(&|it| it["subject"]["value"] = json!("35101614")),
+        "/subject/value"
+    );
     assert_eq!(check(&|it| it["purpose"] = json!("identity_check")), "");
     assert_eq!(check(&|it| it["before"] = json!(0)), "/before");
     let other = request_bytes(&admitted("bapenda"), &request_document());

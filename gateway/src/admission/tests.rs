@@ -256,7 +256,12 @@ fn what_is_used_is_told_by_grant() {
         admission.draw(&[0], noon).unwrap();
     }
     admission.draw(&[1, 2], noon).unwrap();
-    let used = |moment| admission.used(moment).map(|(_, used)| used).collect::<Vec<_>>();
+    let used = |moment| {
+        admission
+            .used(moment)
+            .map(|(_, used)| used)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(used(noon), [0.75, 0.5]);
     assert_eq!(used(at("2026-11-24T18:00:00Z")), [0.0, 0.0]);
 }

@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::{Kind, hex};
 use crate::config::Config;
+use crate::directory::Signature;
+use crate::grants::Change;
 
 /// Who asked for an act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,7 +28,11 @@ pub struct ActEntry {
     /// Why it was refused, in the word that the operators' listener answers with.
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<&'static str>,
-    act: Act,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Act>,
+    /// What became of a grant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<Change>,
     #[serde(skip_serializing_if = "Option::is_none")]
     holds: Option<HoldCounts>,
 }
@@ -68,12 +74,13 @@ impl ActEntry {
         Self {
             kind: Kind::Drain,
             refusal: None,
-            act: Act {
+            act: Some(Act {
                 asked_by,
                 outcome: ActOutcome::Applied,
                 before: None,
                 after: None,
-            },
+            }),
+            change: None,
             holds: None,
         }
     }
@@ -85,6 +92,18 @@ impl ActEntry {
             kind: Kind::HoldChanged,
             holds: Some(counts),
             ..Self::drain(asked_by)
+        }
+    }
+
+    /// Another version of a grant is in force, or none.
+    #[must_use]
+    pub fn grant_changed(change: Change) -> Self {
+        Self {
+            kind: Kind::GrantChanged,
+            refusal: None,
+            act: None,
+            change: Some(change),
+            holds: None,
         }
     }
 
@@ -103,12 +122,13 @@ impl ActEntry {
         Self {
             kind: Kind::Reload,
             refusal,
-            act: Act {
+            act: Some(Act {
                 asked_by,
                 outcome,
                 before: Some(before),
                 after: Some(after),
-            },
+            }),
+            change: None,
             holds: None,
         }
     }
@@ -126,7 +146,8 @@ pub struct Fingerprint {
     /// SHA-256 of its file, as `sha256sum` shows it; absent when a program made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// SHA-256 of what the file names: certificates, anchors, lists, holds. No key goes into it.
+    /// SHA-256 of what the file names: certificates, anchors, lists, holds, signed grants. No key goes
+    /// into it.
     pub material: String,
 }
 
@@ -142,6 +163,14 @@ impl Fingerprint {
         for reference in holds {
             // All of one length.
             digest.update(reference.as_bytes());
+        }
+        let records = config.directory.grants().iter();
+        let records = records.filter_map(|grant| grant.signature.as_ref());
+        let calls = config.directory.service_grants().iter();
+        let calls = calls.filter_map(|grant| grant.signature.as_ref());
+        for Signature { sha256, .. } in records.chain(calls) {
+            // In the order of their files' names.
+            digest.update(sha256);
         }
         Self {
             file: config.file_sha256.map(|hash| hex(&hash)),

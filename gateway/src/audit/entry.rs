@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use loket_sdk::ids::{AgencyId, CaseId, MemberId, SystemId};
-use loket_sdk::message::{LegalBasis, Outcome, Purpose, Reason, RecordRef};
+use loket_sdk::message::{Ground, LegalBasis, Outcome, Purpose, Reason, RecordRef};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -17,6 +17,12 @@ pub enum Kind {
     Lookup,
     /// One result of a streamed lookup, before it leaves.
     Result,
+    /// A lookup was explained instead of carried out.
+    Explain,
+    /// A lookup is let through by its break-glass, before anyone is asked.
+    BreakGlass,
+    /// A second person approved that.
+    BreakGlassApproved,
     /// The caller read its catalogue, a schema or the description of the API.
     Read,
     /// A routed call was answered.
@@ -35,6 +41,8 @@ pub enum Kind {
     AccessReport,
     /// Another set of subjects is held since a reload.
     HoldChanged,
+    /// Another version of a grant is in force, or none.
+    GrantChanged,
 }
 
 impl Kind {
@@ -44,6 +52,9 @@ impl Kind {
         match self {
             Self::Lookup => "lookup",
             Self::Result => "result",
+            Self::Explain => "explain",
+            Self::BreakGlass => "break_glass",
+            Self::BreakGlassApproved => "break_glass_approved",
             Self::Read => "read",
             Self::Call => "call",
             Self::CallOpened => "call_opened",
@@ -53,6 +64,7 @@ impl Kind {
             Self::Drain => "drain",
             Self::AccessReport => "access_report",
             Self::HoldChanged => "hold_changed",
+            Self::GrantChanged => "grant_changed",
         }
     }
 }
@@ -113,6 +125,12 @@ pub struct Entry {
     /// On which ground the subject isn't told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ground: Option<String>,
+    /// Why the glass would be broken, or was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<Box<GlassEntry>>,
+    /// What was disclosed shows that the subject is under 18.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub minor: bool,
     /// What became of each question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceEntry>,
@@ -133,6 +151,20 @@ pub struct ReportEntry {
     pub deferred: usize,
     /// Entries that are withheld.
     pub withheld: usize,
+}
+
+/// Why the glass was broken, and which entry a second person approves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct GlassEntry {
+    /// Which ground; none in an approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ground: Option<Ground>,
+    /// What happened, sealed; see [`super::seal`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub justification: Option<String>,
+    /// The entry of kind [`Kind::BreakGlass`]; none before there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
 }
 
 /// What became of one question to one source.
@@ -158,6 +190,9 @@ pub struct SourceEntry {
     pub reason: Reason,
     /// How long the source took.
     pub elapsed_ms: u64,
+    /// SHA-256 of the source's signature, when it signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -188,6 +223,8 @@ impl Entry {
             visibility: None,
             deferred_to: None,
             ground: None,
+            break_glass: None,
+            minor: false,
             sources: Vec::new(),
             call: None,
             report: None,

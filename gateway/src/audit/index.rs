@@ -188,13 +188,7 @@ impl Index {
             let mut pairs = state.tail.clone();
             pairs.sort_unstable();
             let dates = state.dates.unwrap_or_default();
-            let run = Run::write(
-                &self.directory,
-                state.number,
-                &pairs,
-                dates,
-                &*self.reader,
-            )?;
+            let run = Run::write(&self.directory, state.number, &pairs, dates, &*self.reader)?;
             state.push(run);
         }
         Ok(state.end < size)

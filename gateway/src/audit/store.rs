@@ -147,7 +147,10 @@ pub fn subject_of(leaf: &[u8]) -> Option<&[u8]> {
     static MEMBER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""subject_ref":""#));
     let at = MEMBER.find(leaf)? + MEMBER.needle().len();
     let reference = leaf.get(at..at + 64)?;
-    reference.iter().all(u8::is_ascii_hexdigit).then_some(reference)
+    reference
+        .iter()
+        .all(u8::is_ascii_hexdigit)
+        .then_some(reference)
 }
 
 /// Takes a leaf and its place.

@@ -1,6 +1,10 @@
 //! What sources answer.
 
-use loket_sdk::ids::Scheme;
+mod signed;
+
+use loket_sdk::ids::{AgencyId, MemberId, Scheme, SystemId};
+use loket_sdk::message::{Purpose, SourceName};
+use loket_sdk::statement::Question;
 use loket_sdk::testing::sample;
 
 use loket_sdk::claims::{Claim, Op};
@@ -8,6 +12,7 @@ use loket_sdk::claims::{Claim, Op};
 use serde_json::json;
 
 use super::*;
+use crate::directory::Member;
 use crate::fixture::{self, NIK, put};
 
 const RECORD: &str = "passport/1";
@@ -47,7 +52,34 @@ fn found() -> Value {
 }
 
 fn read(body: &[u8], asked: &Allowed) -> Result<Checked, Unusable> {
-    answer(body, record(), asked, &subject(), fixture::now())
+    vouched(body, asked, &[], false).map(|vouched| vouched.checked)
+}
+
+fn vouched(
+    body: &[u8],
+    asked: &Allowed,
+    members: &[Member],
+    requires_signature: bool,
+) -> Result<Vouched, Unusable> {
+    let source = SourceName {
+        agency: AgencyId::parse("imigrasi").unwrap(),
+        system: SystemId::parse("registry").unwrap(),
+    };
+    let (organisation, subject) = (MemberId::parse("mpp-kota").unwrap(), subject());
+    let origin = Origin {
+        source: &source,
+        question: Question {
+            organisation: &organisation,
+            purpose: Purpose::PassportApplication,
+            record: &record().record,
+            subject: &subject,
+        },
+        members,
+        requires_signature,
+        now: fixture::now(),
+        today: fixture::town::TODAY,
+    };
+    answer(body, record(), asked, &origin)
 }
 
 fn show(answer: &Result<Checked, Unusable>) -> String {

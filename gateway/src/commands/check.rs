@@ -81,7 +81,7 @@ pub fn json(loaded: &Result<Config, ConfigErrors>, out: &mut dyn Write) -> io::R
 }
 
 /// The tables of the file, in the order in which they are shown.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 18] = [
     "gateway",
     "listener",
     "tls",
@@ -93,11 +93,13 @@ const TABLES: [&str; 16] = [
     "drain",
     "reload",
     "holds_file",
+    "grants_dir",
     "members",
     "sources",
     "services",
     "service_grants",
     "grants",
+    "narrowings",
 ];
 
 /// Writes the findings for people, table by table.

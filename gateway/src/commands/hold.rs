@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use loket_sdk::ids::Scheme;
 
 use super::audit::{names, scheme};
-use crate::audit::subject_ref;
+use crate::audit::{subject_key, subject_ref};
 use crate::config::{Config, files};
 
 /// What is written down of why: a file number, not a story.
@@ -97,8 +97,8 @@ fn references(
 ) -> anyhow::Result<(Vec<String>, Date)> {
     let names = names(scheme, input)?;
     let config = Config::load(config).map_err(|errors| anyhow::anyhow!("{errors}"))?;
-    let key = config.audit.subject_key.expose();
-    let references = names.iter().map(|name| subject_ref(key, name));
+    let key = subject_key(config.audit.subject_key.expose());
+    let references = names.iter().map(|name| subject_ref(&key, name));
     let today = config.time_zone.to_datetime(Timestamp::now()).date();
     Ok((references.collect(), today))
 }
@@ -123,14 +123,21 @@ fn add(
     let is_plain = !reason.is_empty()
         && reason.chars().count() <= LONGEST_REASON
         && !reason.contains(|letter: char| letter.is_control());
-    anyhow::ensure!(is_plain, "write the reason on one line of at most {LONGEST_REASON} letters");
+    anyhow::ensure!(
+        is_plain,
+        "write the reason on one line of at most {LONGEST_REASON} letters"
+    );
     change(file, |text| {
         let is_held = |line: &str| references.iter().any(|it| it == reference(line));
         if text.lines().any(is_held) {
             return None;
         }
         let reference = references.first()?;
-        let break_ = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let break_ = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
         Some(format!("{text}{break_}{reference} # {today} {reason}\n"))
     })
     .and_then(|changed| match changed {
@@ -229,11 +236,17 @@ mod tests {
             assert!(said.contains("reload"), "{said}");
         }
         let again = said(|out| add(&file, &of(1), "twice", now, out));
-        assert_eq!(again, (0, "the citizen's data is held already\n".to_owned()));
+        assert_eq!(
+            again,
+            (0, "the citizen's data is held already\n".to_owned())
+        );
         let line = |n: u8| format!("{} # 2026-11-24 Perkara 12/2026\n", of(n)[0]);
         let both = line(1) + &line(2);
         assert_eq!(said(|out| list(&file, out)), (0, both.clone()));
-        assert_eq!(fs::read_to_string(&file).unwrap(), format!("# Holds of the mall\n{both}"));
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            format!("# Holds of the mall\n{both}")
+        );
         assert_eq!(said(|out| lift(&file, &of(1), out)).0, 0);
         assert_eq!(said(|out| lift(&file, &of(1), out)).0, NOT_FOUND);
         assert_eq!(said(|out| list(&file, out)).1, line(2));

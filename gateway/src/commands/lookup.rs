@@ -3,14 +3,14 @@
 //! Data goes to standard output, talk to standard error, so that a pipe carries data only. What the
 //! caller got wrong is refused before anything leaves the machine, and never repeats a value.
 
-mod arguments;
-mod code;
-mod question;
-mod subject;
-mod table;
+pub(super) mod arguments;
+pub(super) mod code;
+pub(super) mod question;
+pub(super) mod subject;
+pub(super) mod table;
 #[cfg(test)]
-mod tests;
-mod voice;
+pub(super) mod tests;
+pub(super) mod voice;
 
 use std::io::{self, BufRead, Write};
 
@@ -65,14 +65,14 @@ fn run_with(
 }
 
 /// What is asked, before there is anyone to ask.
-struct Prepared<'a> {
+pub(super) struct Prepared<'a> {
     args: &'a Args,
     subject: loket_sdk::message::Subject,
     claims: Vec<Asked>,
 }
 
 /// Reads what the arguments leave open; the inner error is a sentence for the caller.
-fn prepare<'a>(
+pub(super) fn prepare<'a>(
     args: &'a Args,
     input: &mut dyn BufRead,
     err: &mut dyn Write,
@@ -86,7 +86,12 @@ fn prepare<'a>(
         Ok(claims) => claims,
         Err(what) => return Ok(Err(what)),
     };
-    let subject = subject::read(&args.question.subject, args.question.scheme, input, err)?;
+    let subject = subject::read(
+        args.question.subject.as_ref(),
+        args.question.scheme,
+        input,
+        err,
+    )?;
     Ok(subject.map(|value| Prepared {
         args,
         subject: loket_sdk::message::Subject {
@@ -99,7 +104,7 @@ fn prepare<'a>(
 }
 
 impl Prepared<'_> {
-    fn build(self) -> client::Result<LookupBuilder> {
+    pub(super) fn build(self) -> client::Result<LookupBuilder> {
         let args = self.args;
         let (question, right) = (&args.question, &args.right);
         let mut lookup = args

@@ -5,7 +5,7 @@
 
 pub mod authority;
 pub mod inspect;
-mod store;
+pub(super) mod store;
 
 use std::io::Write;
 use std::net::IpAddr;

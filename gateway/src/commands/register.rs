@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::rows::{Output, Rows};
 use crate::config::Config;
-use crate::directory::{Directory, GrantState, Mode};
+use crate::directory::Directory;
 
 /// Writes the register of processing that UU 27/2022 art. 31 asks for: one row per purpose, record,
 /// field and grant, in force or not.
@@ -33,16 +33,6 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     let config = Config::load(&args.config).map_err(|errors| anyhow::anyhow!("{errors}"))?;
     rows(&config.directory).write(args.output, out)?;
     Ok(0)
-}
-
-fn state(state: GrantState) -> &'static str {
-    match state {
-        GrantState::Draft => "draft",
-        GrantState::ProofOfConcept => "proof_of_concept",
-        GrantState::Active => "active",
-        GrantState::Suspended => "suspended",
-        GrantState::Ended => "ended",
-    }
 }
 
 /// The legal bases and laws that a purpose rests on, as `purposes.json` has them.
@@ -71,6 +61,7 @@ fn rows(directory: &Directory) -> Rows {
         "valid_from",
         "valid_to",
         "state",
+        "dpia_ref",
         "told_to_subject",
     ]);
     for purpose in Purpose::ALL {
@@ -93,15 +84,13 @@ fn rows(directory: &Directory) -> Rows {
                     json!(grant.record),
                     json!(field),
                     json!(field_schema.and_then(|field| field.class_id.clone())),
-                    json!(match grant.mode {
-                        Mode::Read => "read",
-                        Mode::Verify => "verify",
-                    }),
+                    json!(grant.mode.as_str()),
                     json!(grant.id),
                     json!(grant.agreement),
                     json!(grant.valid_from),
                     json!(grant.valid_to),
-                    json!(state(grant.state)),
+                    json!(grant.state.as_str()),
+                    json!(grant.dpia_ref.as_deref().unwrap_or_default()),
                     json!(if hidden { "by rule" } else { "at once" }),
                 ]);
             }

@@ -1,24 +1,22 @@
 //! Members, sources and grants: the file's entries in, the directory out.
 
-use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::ops::Range;
-use std::str::FromStr;
+use std::path::Path;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use loket_sdk::ids::{AgencyId, IdError, MallId, MemberId, SystemId};
-use loket_sdk::message::{Purpose, RecordRef};
-use loket_sdk::schema;
+use loket_sdk::message::RecordRef;
 
 use super::backend::backend;
 use super::document::{Keys, Report, Section};
-use super::explain::nearest;
-use super::file::{self, Fields};
-use super::material::unhex;
-use super::services;
-use super::visibility;
+use super::material::{self, unhex};
 use super::value::number;
-use crate::directory::{Directory, Grant, Member, Parts, Place, Rate, Source, System};
+use super::{file, grants, services, visibility};
+use crate::directory::{
+    Directory, Inconsistency, Member, MemberKey, Parts, Place, Rate, Source, System,
+};
 
 /// The entries as they were read; one that couldn't be is `None`.
 pub(crate) struct Entries {
@@ -28,6 +26,17 @@ pub(crate) struct Entries {
     pub(crate) services: Vec<Option<Section<file::Service>>>,
     pub(crate) service_grants: Vec<Option<Section<file::ServiceGrant>>>,
     pub(crate) visibility: Vec<Option<Section<file::Visibility>>>,
+    pub(crate) narrowings: Vec<Option<Section<file::Narrowing>>>,
+    pub(crate) grants_dir: Option<Section<String>>,
+    /// Whether grants may stand in the file itself, unsigned; nothing when that couldn't be read.
+    pub(crate) unsigned: Option<bool>,
+}
+
+/// Where and when the entries are read.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) base: &'a Path,
+    pub(crate) zone: &'a TimeZone,
+    pub(crate) now: Timestamp,
 }
 
 impl Entries {
@@ -36,32 +45,32 @@ impl Entries {
         &self,
         trust_domain: &str,
         holds: Vec<String>,
+        around: &Surroundings<'_>,
         out: &mut Report,
     ) -> Option<Directory> {
-        let (members, member_keys) = convert(&self.members, member, out);
+        let base = around.base;
+        let (members, member_keys) = convert(&self.members, |it, out| member(it, base, out), out);
         let (sources, source_keys) = convert(&self.sources, source, out);
-        let (grants, grant_keys) = convert(&self.grants, grant, out);
         let (services, service_keys) = convert(&self.services, services::service, out);
-        let (service_grants, call_keys) = convert(&self.service_grants, services::grant, out);
         let (visibility, _) = convert(&self.visibility, visibility::rule, out);
         // A grant isn't blamed for a member or source that couldn't be read.
         let all_members = members.len() == self.members.len();
         let all_sources = sources.len() == self.sources.len();
         let all_services = services.len() == self.services.len();
+        let granted = grants::read(self, all_members.then_some(&members), around, out);
         let all = all_members
             && all_sources
             && all_services
-            && grants.len() == self.grants.len()
-            && service_grants.len() == self.service_grants.len()
+            && granted.all
             && visibility.len() == self.visibility.len();
         let trust_domain = trust_domain.to_owned();
         let wrong = match Directory::new(Parts {
             trust_domain,
             members,
             sources,
-            grants,
+            grants: granted.grants,
             services,
-            service_grants,
+            service_grants: granted.service_grants,
             holds,
             visibility,
         }) {
@@ -69,29 +78,36 @@ impl Entries {
             Err(wrong) => wrong,
         };
         for inconsistency in wrong {
-            let at = match (inconsistency.place, inconsistency.key) {
+            let Inconsistency {
+                place,
+                key,
+                message,
+                remedy,
+            } = inconsistency;
+            let at = match (place, key) {
                 (Place::Grant(_) | Place::ServiceGrant(_), "consumer") if !all_members => continue,
                 (Place::Grant(_), "source") if !all_sources => continue,
                 (Place::ServiceGrant(_), "service") if !all_services => continue,
                 (Place::Member(m), _) => member_keys[m],
                 (Place::Source(s), _) => source_keys[s],
-                (Place::Grant(g), _) => grant_keys[g],
                 (Place::Service(s), _) => service_keys[s],
-                (Place::ServiceGrant(g), _) => call_keys[g],
+                (Place::Grant(g), _) => {
+                    granted.origins[g].error(key, message, remedy, out);
+                    continue;
+                }
+                (Place::ServiceGrant(g), _) => {
+                    granted.service_origins[g].error(key, message, remedy, out);
+                    continue;
+                }
             };
-            out.error(
-                at,
-                inconsistency.key,
-                inconsistency.message,
-                inconsistency.remedy,
-            );
+            out.error(at, key, message, remedy);
         }
         None
     }
 }
 
 /// What can be converted, with the keys of each.
-fn convert<'a, Raw, T>(
+pub(super) fn convert<'a, Raw, T>(
     entries: &'a [Option<Section<Raw>>],
     one: impl Fn(&'a Section<Raw>, &mut Report) -> Option<T>,
     out: &mut Report,
@@ -101,7 +117,7 @@ fn convert<'a, Raw, T>(
         .unzip()
 }
 
-fn member(section: &Section<file::Member>, out: &mut Report) -> Option<Member> {
+fn member(section: &Section<file::Member>, base: &Path, out: &mut Report) -> Option<Member> {
     let (raw, at) = (&section.raw, &section.at);
     let id = id(at, "id", &raw.id, MemberId::parse, out);
     let mut rate = |key, value| {
@@ -118,6 +134,10 @@ fn member(section: &Section<file::Member>, out: &mut Report) -> Option<Member> {
     for (s, system) in raw.systems.iter().enumerate() {
         systems.push(self::system(system, at.path(&format!("systems[{s}]")), out));
     }
+    let mut keys = Vec::new();
+    for (k, key) in raw.keys.iter().enumerate() {
+        keys.push(self::key(key, at.path(&format!("keys[{k}]")), base, out));
+    }
     Some(Member {
         id: id?,
         name: raw.name.clone(),
@@ -126,7 +146,43 @@ fn member(section: &Section<file::Member>, out: &mut Report) -> Option<Member> {
             burst: burst?,
         },
         systems: systems.into_iter().collect::<Option<_>>()?,
+        keys: keys.into_iter().collect::<Option<_>>()?,
     })
+}
+
+fn key(raw: &file::MemberKey, path: String, base: &Path, out: &mut Report) -> Option<MemberKey> {
+    let id = raw.id.get_ref();
+    let named = is_key_id(id);
+    if !named {
+        let remedy = "write 1 to 40 letters, digits, dots, dashes and underscores, such as 2026-1";
+        let message = "isn't the id of a key";
+        out.error_at(raw.id.span(), &format!("{path}.id"), message, remedy);
+    }
+    let at = format!("{path}.public_key_file");
+    let public = material::public_key(&raw.public_key_file, &at, base, out);
+    let (from, to) = (raw.from.map(|day| day.0), raw.to.map(|day| day.0));
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        let message = "the key's last day lies before its first";
+        out.error_at(
+            raw.id.span(),
+            &format!("{path}.to"),
+            message,
+            "swap or correct the dates",
+        );
+    }
+    Some(MemberKey {
+        id: named.then(|| id.clone())?,
+        allows: raw.r#use.0,
+        public: public?,
+        from,
+        to,
+    })
+}
+
+/// It stands in the `kid` of signatures after a slash.
+fn is_key_id(id: &str) -> bool {
+    let one = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=40).contains(&id.len()) && id.bytes().all(one)
 }
 
 fn system(raw: &file::System, path: String, out: &mut Report) -> Option<System> {
@@ -208,123 +264,8 @@ fn source(section: &Section<file::Source>, out: &mut Report) -> Option<Source> {
         records: records.into_iter().collect::<Option<_>>()?,
         backend: backend?,
         max_answer: kib << 10,
+        requires_signature: raw.source_requires_signature.unwrap_or(false),
     })
-}
-
-fn grant(section: &Section<file::Grant>, out: &mut Report) -> Option<Grant> {
-    let (raw, at) = (&section.raw, &section.at);
-    for (key, text) in [("grant_id", &raw.grant_id), ("agreement", &raw.agreement)] {
-        if text.trim().is_empty() {
-            out.error(
-                at,
-                key,
-                "is empty",
-                "write what the agreement between the two says",
-            );
-        }
-    }
-    let consumer = id(at, "consumer", &raw.consumer, MemberId::parse, out);
-    let source = id(at, "source", &raw.source, AgencyId::parse, out);
-    let record = record(at, "record", &raw.record, at.span("record"), out);
-    let purposes = purposes(&raw.purposes, at, out);
-    let fields = record
-        .as_ref()
-        .map(|record| fields(&raw.fields, record, at, out));
-    if raw.onward_transfer {
-        let message = "is true, and no answer may be passed on to third parties";
-        out.error(
-            at,
-            "onward_transfer",
-            message,
-            "give the third party a grant of its own",
-        );
-    }
-    if raw.daily_quota == Some(0) {
-        let remedy = "set state to \"suspended\", or leave the quota out for none";
-        out.error(
-            at,
-            "daily_quota",
-            "is 0, which lets nothing through",
-            remedy,
-        );
-    }
-    Some(Grant {
-        id: raw.grant_id.clone(),
-        agreement: raw.agreement.clone(),
-        consumer: consumer?,
-        source: source?,
-        record: record?,
-        purposes,
-        fields: fields?,
-        mode: raw.mode.0,
-        daily_quota: raw.daily_quota,
-        valid_from: raw.valid_from.0,
-        valid_to: raw.valid_to.0,
-        state: raw.state.0,
-        stale_ok: raw.stale_ok,
-    })
-}
-
-fn purposes(raw: &[toml::Spanned<String>], at: &Keys, out: &mut Report) -> BTreeSet<Purpose> {
-    if raw.is_empty() {
-        out.error(
-            at,
-            "purposes",
-            "names no purpose",
-            "data is given for a purpose or not at all",
-        );
-    }
-    words(raw, "purposes", "isn't a purpose", Purpose::ALL, at, out)
-}
-
-/// Words of one of the SDK's closed lists.
-pub(super) fn words<W: Copy + Ord + Display + FromStr>(
-    raw: &[toml::Spanned<String>],
-    key: &str,
-    message: &str,
-    all: &[W],
-    at: &Keys,
-    out: &mut Report,
-) -> BTreeSet<W> {
-    let mut known = BTreeSet::new();
-    for word in raw {
-        match word.get_ref().parse() {
-            Ok(word) => drop(known.insert(word)),
-            Err(_) => {
-                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
-                let all = all.iter().map(String::as_str).collect();
-                let remedy = nearest(word.get_ref(), all);
-                out.error_at(word.span(), &at.path(key), message, remedy);
-            }
-        }
-    }
-    known
-}
-
-/// The fields by name. What a name stands for is the directory's affair.
-fn fields(raw: &Fields, record: &RecordRef, at: &Keys, out: &mut Report) -> BTreeSet<String> {
-    match raw {
-        Fields::All => schema::record(record)
-            .map(|schema| {
-                schema
-                    .fields()
-                    .iter()
-                    .map(|field| field.name.clone())
-                    .collect()
-            })
-            .unwrap_or_default(),
-        Fields::Named(names) => {
-            if names.is_empty() {
-                out.error(
-                    at,
-                    "fields",
-                    "names no field",
-                    "name fields, or write \"all\"",
-                );
-            }
-            names.iter().map(|name| name.get_ref().clone()).collect()
-        }
-    }
 }
 
 pub(super) fn id<T>(
@@ -343,7 +284,7 @@ pub(super) fn id<T>(
     }
 }
 
-fn record(
+pub(super) fn record(
     at: &Keys,
     key: &str,
     text: &str,

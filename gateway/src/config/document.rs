@@ -57,6 +57,11 @@ impl Report {
         self.errors.push(finding);
     }
 
+    /// Notes a warning in another file.
+    pub(crate) fn push_warning(&mut self, finding: Finding) {
+        self.warnings.push(finding);
+    }
+
     /// Notes a warning at a key of a table.
     pub(crate) fn warn(
         &mut self,

@@ -11,7 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-use crate::directory::{GrantState, Mode, Protocol, Role};
+use crate::directory::{GrantState, KeyUse, Mode, Protocol, Role};
 use crate::telemetry::LogFormat;
 
 /// `[gateway]`
@@ -20,6 +20,7 @@ use crate::telemetry::LogFormat;
 pub(crate) struct Gateway {
     pub(crate) trust_domain: String,
     pub(crate) time_zone: Option<String>,
+    pub(crate) danger_unsigned_grants: Option<bool>,
 }
 
 /// `[listener]`
@@ -145,6 +146,33 @@ pub(crate) struct Member {
     pub(crate) burst: Option<u32>,
     #[serde(default)]
     pub(crate) systems: Vec<System>,
+    #[serde(default)]
+    pub(crate) keys: Vec<MemberKey>,
+}
+
+/// `[[members.keys]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MemberKey {
+    pub(crate) id: Spanned<String>,
+    pub(crate) r#use: Word<KeyUse>,
+    pub(crate) public_key_file: Spanned<String>,
+    pub(crate) from: Option<Day>,
+    pub(crate) to: Option<Day>,
+}
+
+/// `[[narrowings]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Narrowing {
+    pub(crate) grant_id: String,
+    pub(crate) reason: String,
+    pub(crate) fields: Option<Vec<String>>,
+    pub(crate) purposes: Option<Vec<Spanned<String>>>,
+    pub(crate) daily_quota: Option<u64>,
+    pub(crate) valid_to: Option<Day>,
+    #[serde(default)]
+    pub(crate) suspended: bool,
 }
 
 /// `[[members.systems]]`
@@ -234,6 +262,7 @@ with_backend! {
         system: String,
         records: Vec<Spanned<String>>,
         max_answer_kib: Option<usize>,
+        source_requires_signature: Option<bool>,
     }
     /// `[[services]]`
     Service {
@@ -281,9 +310,10 @@ pub(crate) struct Grant {
     #[serde(default)]
     pub(crate) stale_ok: bool,
     #[serde(default)]
+    pub(crate) break_glass_ok: bool,
+    #[serde(default)]
     pub(crate) onward_transfer: bool,
-    #[serde(rename = "dpia_ref")]
-    pub(crate) _dpia_ref: Option<String>,
+    pub(crate) dpia_ref: Option<String>,
 }
 
 /// `fields`: a list, or the word `all`.
@@ -382,13 +412,16 @@ impl<'de> Deserialize<'de> for Word<Protocol> {
 
 impl<'de> Deserialize<'de> for Word<GrantState> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let words = [
-            ("draft", GrantState::Draft),
-            ("proof_of_concept", GrantState::ProofOfConcept),
-            ("active", GrantState::Active),
-            ("suspended", GrantState::Suspended),
-            ("ended", GrantState::Ended),
-        ];
+        word(
+            deserializer,
+            &GrantState::ALL.map(|state| (state.as_str(), state)),
+        )
+    }
+}
+
+impl<'de> Deserialize<'de> for Word<KeyUse> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words = [KeyUse::Grant, KeyUse::Answer].map(|key| (key.as_str(), key));
         word(deserializer, &words)
     }
 }

@@ -1,13 +1,15 @@
 //! Files: the configuration's file in, itself and every file that it names out, whatever else may
 //! be wrong with it. For whoever watches them.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 /// The keys that name files, one or many. Paths are relative to the file that names them.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "holds_file",
+    "grants_dir",
     "tls.certificate",
     "tls.key",
     "tls.client_ca",
@@ -20,7 +22,7 @@ const KEYS: [&str; 11] = [
     "audit.signing_key_files",
 ];
 
-/// The file and those that it names, which needn't exist.
+/// The file and those that it names, which needn't exist; of a directory also what is within.
 #[must_use]
 pub fn named_by(path: &Path) -> Vec<PathBuf> {
     let base = path.parent().unwrap_or(Path::new(""));
@@ -28,12 +30,38 @@ pub fn named_by(path: &Path) -> Vec<PathBuf> {
     // Of a file that is no TOML only itself can be watched.
     let table = text.parse::<Table>().unwrap_or_default();
     let named = KEYS.iter().filter_map(|key| value(&table, key));
-    let names = named.flat_map(|value| match value {
-        Value::Array(names) => names.as_slice(),
+    let names = named.flat_map(all);
+    let keys = table.get("members").into_iter().flat_map(all);
+    let keys = keys.flat_map(|member| member.get("keys").into_iter().flat_map(all));
+    let keys = keys.filter_map(|key| key.get("public_key_file"));
+    let paths = names.chain(keys).filter_map(Value::as_str);
+    let mut paths: Vec<PathBuf> = paths.map(|name| base.join(name)).collect();
+    if let Some(grants) = table.get("grants_dir").and_then(Value::as_str) {
+        paths.extend(within(&base.join(grants)).unwrap_or_default());
+    }
+    paths.insert(0, path.to_owned());
+    paths
+}
+
+/// What a directory holds, by name. Names with a dot before them are those of tools: Kubernetes turns
+/// a link called `..data`.
+pub(super) fn within(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn all(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) => values.as_slice(),
         one => std::slice::from_ref(one),
-    });
-    let paths = names.filter_map(Value::as_str).map(|name| base.join(name));
-    std::iter::once(path.to_owned()).chain(paths).collect()
+    }
 }
 
 /// The file of those whose data is held, if the configuration names one.
@@ -66,6 +94,7 @@ mod tests {
             .map(|path| path.strip_prefix(base).unwrap().to_str().unwrap())
             .collect();
         let expected = [
+            "grants",
             "tls/gateway-front.pem",
             "tls/gateway-front.key",
             "tls/ca.pem",
@@ -76,6 +105,16 @@ mod tests {
             "tls/crl.pem",
             "subject.key",
             "audit.key",
+            "keys/dukcapil.pub",
+            "keys/bpjs-kesehatan.pub",
+            "keys/imigrasi.pub",
+            "keys/korlantas.pub",
+            "keys/samsat.pub",
+            "keys/bpn.pub",
+            "keys/bapenda-3510.pub",
+            "keys/djp.pub",
+            "keys/kemensos.pub",
+            "keys/oss.pub",
         ];
         assert_eq!(named[0], example);
         assert_eq!(names, expected);

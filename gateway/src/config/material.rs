@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use loket_sdk::identity::PeerCertificate;
+use loket_sdk::jws::PublicKey;
 use loket_sdk::sensitive::Sensitive;
 use loket_sdk::tls::{MutualTls, TlsError};
+use toml::Spanned;
 
 use super::document::{Keys, Report, Section};
 use super::finding::{Severity, Text};
@@ -249,6 +251,30 @@ pub(crate) fn subject_key(
         return None;
     }
     Some(Sensitive::new(bytes))
+}
+
+/// A member's public key.
+pub(crate) fn public_key(
+    name: &Spanned<String>,
+    key: &str,
+    base: &Path,
+    out: &mut Report,
+) -> Option<PublicKey> {
+    let remedy = "name the agency's PEM public key (Ed25519 or P-256): `loket grant key` or \
+                  `openssl pkey -pubout` writes one";
+    if name.get_ref().is_empty() || looks_secret(name.get_ref()) {
+        out.error_at(name.span(), key, "isn't the name of a file", remedy);
+        return None;
+    }
+    let path = base.join(name.get_ref());
+    let read = fs::read(&path).map_err(|error| error.kind().to_string());
+    let public = read.and_then(|pem| PublicKey::from_pem(&pem).map_err(|error| error.to_string()));
+    public
+        .map_err(|why| {
+            let message = format!("{} can't be used: {why}", path.display());
+            out.error_at(name.span(), key, message, remedy);
+        })
+        .ok()
 }
 
 /// The subjects whose data is held: one reference a line, and what stands behind `#` is for people.

@@ -74,6 +74,9 @@ pub(super) fn grant(
         valid_from: raw.valid_from.0,
         valid_to: raw.valid_to.0,
         state: raw.state.0,
+        dpia_ref: None,
+        signature: None,
+        narrowed: None,
     })
 }
 

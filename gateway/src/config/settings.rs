@@ -30,9 +30,9 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
     }
     let out = &mut report;
     let base = path.parent().unwrap_or(Path::new(""));
-    let gateway = document
-        .required::<file::Gateway>("gateway", out)
-        .map(|s| identity(&s, out));
+    let gateway = document.required::<file::Gateway>("gateway", out);
+    let unsigned = gateway.as_ref().map(|section| unsigned(section, out));
+    let gateway = gateway.map(|s| identity(&s, out));
     let listener = document.required::<file::Listener>("listener", out);
     let listener = listener.map(|section| (listener::read(&section, out), section.at));
     let trust_domain = gateway.as_ref().map(|(domain, _)| domain.as_str());
@@ -69,11 +69,22 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
         services: document.entries("services", out),
         service_grants: document.entries("service_grants", out),
         visibility: document.entries("visibility", out),
+        narrowings: document.entries("narrowings", out),
+        grants_dir: document.string("grants_dir", out),
+        unsigned,
     };
     document.finish(out);
-    let directory = entries.directory(trust_domain.unwrap_or_default(), holds, out);
-    if let (Some(directory), Some((_, zone))) = (&directory, &gateway) {
-        warnings::of_directory(directory, &entries, zone.to_datetime(now).date(), out);
+    let zone = gateway
+        .as_ref()
+        .map_or(TimeZone::UTC, |(_, zone)| zone.clone());
+    let around = directory::Surroundings {
+        base,
+        zone: &zone,
+        now,
+    };
+    let directory = entries.directory(trust_domain.unwrap_or_default(), holds, &around, out);
+    if let Some(directory) = &directory {
+        warnings::of_directory(directory, &entries, &around, out);
     }
     match (
         gateway, listener, server_tls, client_tls, admin, limits, audit, telemetry, drain, reload,
@@ -115,6 +126,17 @@ fn sha256(text: &str) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
     out
+}
+
+fn unsigned(section: &Section<file::Gateway>, out: &mut Report) -> bool {
+    let key = "danger_unsigned_grants";
+    let allowed = section.raw.danger_unsigned_grants.unwrap_or(false);
+    if allowed {
+        let message = "whoever writes this file grants what agencies own";
+        let remedy = "for development only: else let agencies sign, and name grants_dir";
+        out.warn(&section.at, key, message, remedy);
+    }
+    allowed
 }
 
 fn identity(section: &Section<file::Gateway>, out: &mut Report) -> (String, TimeZone) {

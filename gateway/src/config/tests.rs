@@ -11,12 +11,14 @@ use super::{Config, ConfigErrors, Deadlines, Severity};
 use crate::commands::pki::{Authority, Leaf};
 
 mod example;
+mod grants;
 mod visibility;
 mod warnings;
 
 const BASE: &str = r#"
 [gateway]
 trust_domain = "loket.example"
+danger_unsigned_grants = true
 
 [listener]
 address = "127.0.0.1:8443"
@@ -131,7 +133,8 @@ fn check(patch: &[(&str, &str)], expected: &[(&str, &str, &str)]) {
 fn a_small_file_is_enough() {
     let dir = town();
     let config = load(&dir, BASE).unwrap();
-    assert_eq!(config.warnings.len(), 0, "{:?}", config.warnings);
+    // Of the unsigned grants alone.
+    assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
     assert_eq!(config.limits.max_requests, 64);
     assert_eq!(config.limits.max_body, 65_536);
     assert_eq!(config.limits.deadlines.edge(), Duration::from_secs(20));

@@ -1,9 +1,13 @@
 //! Visibility: the file's rules of what citizens aren't told at once in, the directory's out.
 
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::str::FromStr;
+
 use loket_sdk::message::{LegalBasisKind, Purpose};
 
-use super::directory::words;
-use super::document::{Report, Section};
+use super::document::{Keys, Report, Section};
+use super::explain::nearest;
 use super::file;
 use crate::directory::{Hidden, VisibilityRule};
 
@@ -12,7 +16,10 @@ const MOST_DAYS: u16 = 3650;
 /// A law and its article, not an essay: it stands in every entry.
 const LONGEST_GROUND: usize = 120;
 
-pub(super) fn rule(section: &Section<file::Visibility>, out: &mut Report) -> Option<VisibilityRule> {
+pub(super) fn rule(
+    section: &Section<file::Visibility>,
+    out: &mut Report,
+) -> Option<VisibilityRule> {
     let (raw, at) = (&section.raw, &section.at);
     let purposes = words(
         &raw.purposes,
@@ -64,4 +71,28 @@ pub(super) fn rule(section: &Section<file::Visibility>, out: &mut Report) -> Opt
         legal_bases,
         then: then?,
     })
+}
+
+/// Words of one of the SDK's closed lists.
+fn words<W: Copy + Ord + Display + FromStr>(
+    raw: &[toml::Spanned<String>],
+    key: &str,
+    message: &str,
+    all: &[W],
+    at: &Keys,
+    out: &mut Report,
+) -> BTreeSet<W> {
+    let mut known = BTreeSet::new();
+    for word in raw {
+        match word.get_ref().parse() {
+            Ok(word) => drop(known.insert(word)),
+            Err(_) => {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                let all = all.iter().map(String::as_str).collect();
+                let remedy = nearest(word.get_ref(), all);
+                out.error_at(word.span(), &at.path(key), message, remedy);
+            }
+        }
+    }
+    known
 }

@@ -8,9 +8,12 @@ use loket_sdk::identity::{IdentityError, PeerCertificate};
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::directory::Entries;
+use super::directory::{Entries, Surroundings};
 use super::document::{Keys, Report};
+use super::finding::Severity;
+use super::grants::finding;
 use crate::directory::{Directory, GrantState};
+use crate::grants::EXTENSION;
 use loket_sdk::identity::next_update;
 
 /// From how many days before its end a certificate is spoken of.
@@ -87,17 +90,40 @@ pub(crate) fn of_revocation_lists(at: &Keys, paths: &[PathBuf], now: Timestamp, 
     }
 }
 
+/// How many days before its last a grant is spoken of.
+const GRANT_DAYS: i32 = 30;
+
 /// Warns of what the directory holds and nobody can use today. Called when every entry was read, so
 /// that positions in the file are positions in the directory.
-pub(crate) fn of_directory(directory: &Directory, file: &Entries, today: Date, out: &mut Report) {
-    for (grant, entry) in directory.grants().iter().zip(file.grants.iter().flatten()) {
-        let days = (grant.valid_from, grant.valid_to);
-        of_grant(&entry.at, &grant.id, grant.state, days, today, out);
+pub(crate) fn of_directory(
+    directory: &Directory,
+    file: &Entries,
+    around: &Surroundings<'_>,
+    out: &mut Report,
+) {
+    let today = around.zone.to_datetime(around.now).date();
+    // Those of the file come first, and those that were signed after them.
+    let mut entries = file.grants.iter().flatten();
+    for grant in directory.grants() {
+        let life = (grant.state, grant.valid_from, grant.valid_to);
+        let at = entries.next().map(|entry| &entry.at);
+        of_grant(
+            &grant.id,
+            life,
+            today,
+            &mut teller(at, &grant.id, file, around, out),
+        );
     }
-    let entries = file.service_grants.iter().flatten();
-    for (grant, entry) in directory.service_grants().iter().zip(entries) {
-        let days = (grant.valid_from, grant.valid_to);
-        of_grant(&entry.at, &grant.id, grant.state, days, today, out);
+    let mut entries = file.service_grants.iter().flatten();
+    for grant in directory.service_grants() {
+        let life = (grant.state, grant.valid_from, grant.valid_to);
+        let at = entries.next().map(|entry| &entry.at);
+        of_grant(
+            &grant.id,
+            life,
+            today,
+            &mut teller(at, &grant.id, file, around, out),
+        );
     }
     of_members(directory, file, out);
     let entries = file.sources.iter().flatten();
@@ -127,24 +153,48 @@ pub(crate) fn of_directory(directory: &Directory, file: &Entries, today: Date, o
     }
 }
 
-fn of_grant(
-    at: &Keys,
+/// Says it where the grant stands: in an entry, or in a file of its own.
+fn teller(
+    at: Option<&Keys>,
     id: &str,
-    state: GrantState,
-    (first, last): (Date, Date),
-    today: Date,
+    file: &Entries,
+    around: &Surroundings<'_>,
     out: &mut Report,
+) -> impl FnMut(&str, String, &str) {
+    move |key, message, remedy| match (at, &file.grants_dir) {
+        (None, Some(dir)) => {
+            let path = around.base.join(&dir.raw).join(format!("{id}.{EXTENSION}"));
+            out.push_warning(finding(Severity::Warning, &path, message, remedy));
+        }
+        (Some(at), _) => out.warn(at, key, message, remedy),
+        (None, None) => {}
+    }
+}
+
+fn of_grant(
+    id: &str,
+    (state, first, last): (GrantState, Date, Date),
+    today: Date,
+    say: &mut dyn FnMut(&str, String, &str),
 ) {
+    let left = (last - today).get_days();
     if state != GrantState::Active {
-        let message = format!("grant {id} isn't active and lets nothing through");
-        let remedy = "set it to \"active\" once it is in force";
-        out.warn(at, "state", message, remedy);
+        let message = format!("grant {id} is {} and lets nothing through", state.as_str());
+        let remedy = "nothing, if it is meant so; only an active one counts";
+        say("state", message, remedy);
     } else if last < today {
         let remedy = "agree on a new period, or take the grant out";
-        out.warn(at, "valid_to", format!("grant {id} has ended"), remedy);
+        say("valid_to", format!("grant {id} has ended"), remedy);
+    } else if left <= GRANT_DAYS {
+        let remedy = "agree on a new period in time: the agency signs it with a higher serial";
+        say(
+            "valid_to",
+            format!("grant {id} ends in {left} days"),
+            remedy,
+        );
     } else if first > today {
         let message = format!("grant {id} isn't in force before {first}");
-        out.warn(at, "valid_from", message, "nothing, if it is meant so");
+        say("valid_from", message, "nothing, if it is meant so");
     }
 }
 
@@ -152,17 +202,20 @@ fn of_members(directory: &Directory, file: &Entries, out: &mut Report) {
     let entries = file.members.iter().flatten();
     for (member, entry) in directory.members().iter().zip(entries) {
         let id = &member.id;
-        if member.systems.is_empty() {
+        // An agency that signs needn't ask.
+        let signs = !member.keys.is_empty();
+        if member.systems.is_empty() && !signs {
             let message = format!("member {id} has no system, so nobody can come as it");
             out.warn(&entry.at, "id", message, "add [[members.systems]]");
         }
         let mut records = directory.grants().iter();
         let mut services = directory.service_grants().iter();
-        if !records.any(|grant| grant.consumer == *id)
+        if !signs
+            && !records.any(|grant| grant.consumer == *id)
             && !services.any(|grant| grant.consumer == *id)
         {
             let message = format!("member {id} has no grant, so it may ask nothing");
-            let remedy = "add [[grants]] or [[service_grants]] with it as consumer";
+            let remedy = "let an agency sign a grant with it as consumer";
             out.warn(&entry.at, "id", message, remedy);
         }
     }

@@ -6,7 +6,8 @@ use loket_sdk::ids::{AgencyId, MemberId, SystemId};
 use loket_sdk::message::RecordRef;
 use loket_sdk::schema;
 
-use super::{GrantIndex, Inconsistency, MemberIndex, Parts, Place, SourceIndex};
+use super::keys::named_twice;
+use super::{GrantIndex, Inconsistency, KeyUse, MemberIndex, Parts, Place, Source, SourceIndex};
 
 pub(super) type ByName = HashMap<MemberId, HashMap<SystemId, (MemberIndex, usize)>>;
 pub(super) type ByPin = HashMap<[u8; 32], (MemberIndex, usize)>;
@@ -45,6 +46,14 @@ pub(super) fn index_members(parts: &Parts, wrong: &mut Vec<Inconsistency>) -> (B
             }
         }
     }
+    for (m, id) in named_twice(parts) {
+        wrong.push(Inconsistency {
+            place: Place::Member(m),
+            key: "keys",
+            message: format!("key {}/{id} is named twice", parts.members[m].id),
+            remedy: "give each key of a member its own id".into(),
+        });
+    }
     (by_name, by_pin)
 }
 
@@ -61,6 +70,14 @@ pub(super) fn index_sources(
                 key: "system",
                 message: format!("source {}/{} is named twice", source.agency, source.system),
                 remedy: "merge the two entries".into(),
+            });
+        }
+        if source.requires_signature && !signs(parts, source) {
+            wrong.push(Inconsistency {
+                place: Place::Source(s),
+                key: "source_requires_signature",
+                message: format!("{} has no key for answers", source.agency),
+                remedy: "enrol one under the member's keys, with use = \"answer\"".into(),
             });
         }
         for record in &source.records {
@@ -83,6 +100,14 @@ pub(super) fn index_sources(
         }
     }
     by_record
+}
+
+/// Whether the agency has a key with which it may sign answers, some day.
+fn signs(parts: &Parts, source: &Source) -> bool {
+    let members = parts.members.iter();
+    members
+        .filter(|member| member.id.as_str() == source.agency.as_str())
+        .any(|member| member.keys.iter().any(|key| key.allows == KeyUse::Answer))
 }
 
 pub(super) fn index_grants(

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use loket_sdk::ids::{AgencyId, MemberId, SystemId};
 use loket_sdk::message::SourceName;
 
-use super::{Backend, GrantState, Inconsistency, Parts, PathPattern, Place};
+use super::{Backend, GrantState, Inconsistency, Parts, PathPattern, Place, Signature};
 
 /// The methods that a routed call may have.
 pub const CALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
@@ -47,7 +47,7 @@ impl Service {
 }
 
 /// What an agency lets a consumer call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServiceGrant {
     /// Unique id, also among grants of records.
     pub id: String,
@@ -71,6 +71,12 @@ pub struct ServiceGrant {
     pub valid_to: Date,
     /// Where it stands in its life.
     pub state: GrantState,
+    /// Data-protection impact assessment, for specific data.
+    pub dpia_ref: Option<String>,
+    /// Who signed it and when; absent when a program or an unsigned entry made it.
+    pub signature: Option<Signature>,
+    /// Why the operator narrowed it, if so.
+    pub narrowed: Option<String>,
 }
 
 impl ServiceGrant {

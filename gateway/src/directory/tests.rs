@@ -1,3 +1,5 @@
+use loket_sdk::jws::SigningKey;
+
 use super::*;
 use crate::fixture::town;
 
@@ -63,6 +65,34 @@ fn members_and_systems_are_named_once() {
         },
         &["Member(1) systems: a pinned key belongs to two systems"],
     );
+}
+
+#[test]
+fn a_source_that_must_sign_has_a_key_for_it() {
+    let key = |allows| MemberKey {
+        id: "1".to_owned(),
+        allows,
+        public: SigningKey::generate().unwrap().public_key().clone(),
+        from: None,
+        to: None,
+    };
+    for (allows, expected) in [
+        (KeyUse::Answer, &[] as &[&str]),
+        (
+            KeyUse::Grant,
+            &["Source(0) source_requires_signature: az-mia has no key for answers"],
+        ),
+    ] {
+        check(
+            |parts| {
+                parts.sources[0].requires_signature = true;
+                let mut agency = town::member("az-mia");
+                agency.keys.push(key(allows));
+                parts.members.push(agency);
+            },
+            expected,
+        );
+    }
 }
 
 #[test]

@@ -56,7 +56,9 @@ pub(super) fn decide(
     let rule = rules.iter().find(|rule| rule.fits(purpose, basis));
     match rule.map(|rule| &rule.then) {
         None => Visibility::Now,
-        Some(Hidden::Days(days)) => Visibility::Deferred(today.saturating_add(i64::from(*days).days())),
+        Some(Hidden::Days(days)) => {
+            Visibility::Deferred(today.saturating_add(i64::from(*days).days()))
+        }
         Some(Hidden::For(ground)) => Visibility::Withheld(ground.clone()),
     }
 }
@@ -97,7 +99,12 @@ mod tests {
             Visibility::Now
         );
         assert_eq!(
-            decide(&[], Purpose::PoliceClearance, LegalBasisKind::Consent, today),
+            decide(
+                &[],
+                Purpose::PoliceClearance,
+                LegalBasisKind::Consent,
+                today
+            ),
             Visibility::Now
         );
     }

@@ -5,13 +5,16 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use loket_sdk::claims::{ClaimAnswer, ClaimResult};
-use loket_sdk::message::{Outcome, Reason, Requester, SourceRequest, SourceResult, SubjectKey};
+use loket_sdk::message::{
+    Outcome, Reason, Requester, SourceRequest, SourceResult, SourceSignature, SubjectKey,
+};
 use loket_sdk::sensitive::Sensitive;
+use loket_sdk::statement::Question;
 use tokio::time::Instant;
 
 use super::{Asking, Part, Unasked};
 use crate::audit::SourceEntry;
-use crate::check::{self, Checked, Unusable};
+use crate::check::{self, Checked, Origin, Unusable, Vouched};
 use crate::last_good::Kept;
 use crate::minimise;
 use crate::policy::{Allowed, Permit};
@@ -25,7 +28,7 @@ impl Asking {
         let started = Instant::now();
         let answer = self.question(leg, &permit).await;
         let mut result = match answer {
-            Ok(checked) => self.checked(leg, &permit, checked),
+            Ok(vouched) => self.checked(leg, &permit, vouched),
             Err(unasked) => self.failed(leg, &permit, unasked),
         };
         result.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -38,7 +41,7 @@ impl Asking {
         }
     }
 
-    async fn question(&self, leg: usize, permit: &Permit) -> Result<Checked, Unasked> {
+    async fn question(&self, leg: usize, permit: &Permit) -> Result<Vouched, Unasked> {
         let Leg { schema, source, .. } = self.routed.legs()[leg];
         // A permit is for a source, and a request serialises: maps in it have string keys.
         let Some(upstream) = self.upstream(leg) else {
@@ -68,18 +71,30 @@ impl Asking {
                 return Err(failure.into());
             }
         };
-        let (subject, now) = (self.routed.subject(), self.context.now);
-        let checked = check::answer(&answered.bytes, schema, permit.allowed(), subject, now);
-        match checked {
-            Ok(checked) => {
-                let reason = checked.reason();
+        let (directory, now) = (&self.context.snapshot.directory, self.context.now);
+        let origin = Origin {
+            source: upstream.name(),
+            question: Question {
+                organisation: self.routed.admitted().identified().member(),
+                purpose: self.routed.lookup().purpose,
+                record: &schema.record,
+                subject: self.routed.subject(),
+            },
+            members: directory.members(),
+            requires_signature: source.is_some_and(|source| source.requires_signature),
+            now,
+            today: self.context.snapshot.admission.today(now),
+        };
+        match check::answer(&answered.bytes, schema, permit.allowed(), &origin) {
+            Ok(vouched) => {
+                let reason = vouched.checked.reason();
                 let error_type = match reason {
                     Reason::RefusedBySource => Some(ErrorType::PolicyDenied),
                     Reason::QuotaUsedUp => Some(ErrorType::RateLimited),
                     _ => None,
                 };
                 answered.conclude(reason, error_type);
-                Ok(checked)
+                Ok(vouched)
             }
             Err(unusable) => Err(self.complain(leg, upstream, answered, &unusable)),
         }
@@ -93,13 +108,18 @@ impl Asking {
         answered: Answered,
         unusable: &Unusable,
     ) -> Unasked {
-        answered.conclude(unusable.reason, Some(ErrorType::SchemaInvalid));
+        let is_forged = unusable.reason == Reason::BadSignature;
+        let error_type = match is_forged {
+            true => ErrorType::SignatureInvalid,
+            false => ErrorType::SchemaInvalid,
+        };
+        answered.conclude(unusable.reason, Some(error_type));
         let agency = upstream.agency().as_str();
         let record = self.routed.legs()[leg].schema.record.to_string();
-        self.context
-            .telemetry
-            .metrics()
-            .schema_violated(agency, &record);
+        if !is_forged {
+            let metrics = self.context.telemetry.metrics();
+            metrics.schema_violated(agency, &record);
+        }
         let places: Vec<&str> = unusable
             .violations
             .iter()
@@ -133,8 +153,12 @@ impl Asking {
         Some(body.into())
     }
 
-    fn checked(&self, leg: usize, permit: &Permit, checked: Checked) -> SourceResult {
-        let kept = match (checked, permit.allowed()) {
+    fn checked(&self, leg: usize, permit: &Permit, vouched: Vouched) -> SourceResult {
+        let Vouched {
+            checked,
+            mut provenance,
+        } = vouched;
+        let (data, answers, missing, as_of) = match (checked, permit.allowed()) {
             (
                 Checked::Without {
                     reason,
@@ -150,43 +174,42 @@ impl Asking {
                 }
                 return SourceResult {
                     retry_after_s,
+                    provenance: Some(provenance),
                     ..self.result(leg, reason)
                 };
             }
             (Checked::Record { members, as_of }, Allowed::Fields(fields)) => {
                 let kept = minimise::fields(members, fields);
                 self.count_dropped(leg, kept.dropped);
+                minimise::salts(&mut provenance, |name| kept.data.contains_key(name));
                 let data = Some(Sensitive::new(kept.data));
-                Kept {
-                    data,
-                    answers: Vec::new(),
-                    missing: kept.missing,
-                    as_of,
-                }
+                (data, Vec::new(), kept.missing, as_of)
             }
             (Checked::Record { members, as_of }, Allowed::Claims(claims)) => {
                 let schema = self.routed.legs()[leg].schema;
                 let answers = minimise::claims_from_record(&members, claims, schema);
-                Kept {
-                    data: None,
-                    answers,
-                    missing: Vec::new(),
-                    as_of,
-                }
+                // With its salt, a value that may only be verified could be found by trying.
+                minimise::salts(&mut provenance, |_| false);
+                (None, answers, Vec::new(), as_of)
             }
             (Checked::Claims { answers, as_of }, Allowed::Claims(claims)) => {
                 let answers = minimise::claims_from_answers(&answers, claims);
-                Kept {
-                    data: None,
-                    answers,
-                    missing: Vec::new(),
-                    as_of,
-                }
+                minimise::salts(&mut provenance, |name| {
+                    answers.iter().any(|answer| answer.field == name)
+                });
+                (None, answers, Vec::new(), as_of)
             }
             // The check lets claims through only where claims were asked.
             (Checked::Claims { .. }, Allowed::Fields(_)) => {
                 return self.result(leg, Reason::BreaksSchema);
             }
+        };
+        let kept = Kept {
+            data,
+            answers,
+            missing,
+            as_of,
+            provenance,
         };
         if permit.stale_ok() {
             self.context
@@ -232,6 +255,7 @@ impl Asking {
     fn disclosed(&self, leg: usize, permit: &Permit, reason: Reason, kept: Kept) -> SourceResult {
         SourceResult {
             as_of: Some(kept.as_of),
+            provenance: Some(kept.provenance),
             data: kept.data,
             claims: self.all_claims(leg, permit, kept.answers),
             withheld: [permit.withheld(), &kept.missing].concat(),
@@ -286,6 +310,7 @@ impl Asking {
             claims: Vec::new(),
             withheld: Vec::new(),
             retry_after_s: None,
+            provenance: None,
         }
     }
 
@@ -322,6 +347,11 @@ impl Asking {
             outcome: result.outcome,
             reason: result.reason,
             elapsed_ms: result.elapsed_ms,
+            signature: result
+                .provenance
+                .iter()
+                .find_map(|provenance| provenance.signature.as_ref())
+                .map(SourceSignature::sha256),
         }
     }
 

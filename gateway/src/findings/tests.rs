@@ -133,6 +133,7 @@ fn result(name: &str, reason: Reason) -> SourceResult {
         claims: Vec::new(),
         withheld: Vec::new(),
         retry_after_s: None,
+        provenance: None,
     }
 }
 

@@ -1,3 +1,5 @@
+use loket_sdk::message::ProvenanceMethod;
+
 use super::*;
 
 fn kept(second: i64) -> Kept {
@@ -6,6 +8,10 @@ fn kept(second: i64) -> Kept {
         answers: Vec::new(),
         missing: Vec::new(),
         as_of: Timestamp::from_second(second).unwrap(),
+        provenance: Provenance {
+            method: ProvenanceMethod::SourceTls,
+            signature: None,
+        },
     }
 }
 

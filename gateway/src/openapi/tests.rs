@@ -124,7 +124,15 @@ fn every_problem_status_is_one_of_the_closed_list() {
 #[test]
 fn no_definition_hides_another() {
     let document = parsed();
-    for name in ["lookup", "answer", "catalogue", "problem"] {
+    for name in [
+        "lookup",
+        "answer",
+        "explanation",
+        "approval",
+        "approved",
+        "catalogue",
+        "problem",
+    ] {
         let mut schema = loket_schemas::bundled(loket_schemas::envelope(name).unwrap().text);
         from_the_root(&mut schema);
         let described = &document["components"]["schemas"];

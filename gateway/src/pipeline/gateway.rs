@@ -12,6 +12,7 @@ use rustls::pki_types::UnixTime;
 
 use crate::admission::places::{Places, Share};
 use crate::audit::Audit;
+use crate::break_glass::Waiting;
 use crate::config::Limits;
 use crate::identity::{self, Peer};
 use crate::last_good::LastGood;
@@ -26,6 +27,7 @@ pub struct Gateway {
     pub(super) limits: Limits,
     pub(super) places: Places,
     pub(super) last_good: Arc<LastGood>,
+    pub(super) waiting: Waiting,
     pub(super) draining: Arc<AtomicBool>,
 }
 
@@ -45,6 +47,7 @@ impl Gateway {
             places: Places::new(limits.max_requests, limits.max_requests_per_member),
             last_good: Arc::new(LastGood::new(limits.stale_entries, limits.stale_for)),
             limits,
+            waiting: Waiting::default(),
             draining: Arc::new(AtomicBool::new(false)),
         })
     }
@@ -94,6 +97,21 @@ impl Gateway {
     #[must_use]
     pub fn member(&self, peer: &Peer) -> Option<MemberId> {
         identity::member(peer.certificate.as_ref()?, &self.snapshot.load().directory)
+    }
+
+    /// The lookups that wait for a second person.
+    #[must_use]
+    pub fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// Makes known what the log says of those.
+    #[must_use]
+    pub fn with_waiting(self: Arc<Self>, waiting: Waiting) -> Arc<Self> {
+        match Arc::try_unwrap(self) {
+            Ok(gateway) => Arc::new(Self { waiting, ..gateway }),
+            Err(shared) => shared,
+        }
     }
 
     /// Set when new requests are to be refused.

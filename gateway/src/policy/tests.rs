@@ -19,6 +19,7 @@ fn grant(number: usize, words: &str) -> Grant {
     for word in words {
         match word.split_once('=') {
             None if word == "stale_ok" => grant.stale_ok = true,
+            None if word == "break_glass_ok" => grant.break_glass_ok = true,
             None => {
                 grant.state = match word {
                     "draft" => GrantState::Draft,
@@ -63,6 +64,16 @@ fn claim(field: &str, op: &str) -> Claim {
 
 /// Asks for `all`, for fields `a,b`, or for claims `a?equals,b?exists`.
 fn ask(directory: &Directory, purpose: &str, wanted: &str, held: bool) -> Result<Permit, Reason> {
+    ask_with(directory, purpose, wanted, held, false)
+}
+
+fn ask_with(
+    directory: &Directory,
+    purpose: &str,
+    wanted: &str,
+    held: bool,
+    break_glass: bool,
+) -> Result<Permit, Reason> {
     let words = || wanted.split(',');
     let claims: Vec<Claim> = words()
         .filter_map(|word| word.split_once('?'))
@@ -81,6 +92,7 @@ fn ask(directory: &Directory, purpose: &str, wanted: &str, held: bool) -> Result
         },
         today: town::TODAY,
         held,
+        break_glass,
     };
     decide(directory, &question)
 }
@@ -108,20 +120,27 @@ fn show(decision: &Result<Permit, Reason>) -> String {
     if permit.stale_ok() {
         shown += " stale_ok";
     }
+    if permit.breaks_glass() {
+        shown += " broken";
+    }
     shown
 }
 
-/// `wanted` is asked for a purpose; `held` behind it puts a hold on the subject.
+/// `wanted` is asked for a purpose; `held` behind it puts a hold on the subject, and `glass` behind that
+/// would break the glass.
 fn check(grants: &[&str], purpose: &str, wanted: &str, expected: &str) {
     let built = grants
         .iter()
         .enumerate()
         .map(|(n, words)| grant(n, words))
         .collect();
+    let (wanted, glass) = wanted
+        .strip_suffix(" glass")
+        .map_or((wanted, false), |it| (it, true));
     let (wanted, held) = wanted
         .strip_suffix(" held")
         .map_or((wanted, false), |it| (it, true));
-    let decision = ask(&directory(built), purpose, wanted, held);
+    let decision = ask_with(&directory(built), purpose, wanted, held, glass);
     assert_eq!(
         show(&decision),
         expected,
@@ -330,4 +349,69 @@ fn a_hold_is_told_and_not_refused() {
     let routed = fixture::routed(&directory, "intelkam", &lookup);
     let permitted = authorise(routed, &directory, town::TODAY, true).unwrap();
     assert_eq!(permitted.decisions(), [Err(Reason::OnHold)]);
+}
+
+/// A glass that is broken opens holds and purposes, only of grants that are marked for it, and none of
+/// their fields; and only where no grant covers the question without.
+#[test]
+fn a_broken_glass_opens_what_its_grants_name() {
+    let marked = "identity_check read nik,sex break_glass_ok";
+    let plain = "identity_check read nik,sex";
+    check(&[marked], "land_transfer", "nik", "not_this_purpose");
+    check(&[plain], "land_transfer", "nik glass", "not_this_purpose");
+    check(&[marked], "land_transfer", "nik glass", "nik by [0] broken");
+    check(&[marked], "identity_check", "nik held", "on_hold");
+    check(&[plain], "identity_check", "nik held glass", "on_hold");
+    check(
+        &[marked],
+        "identity_check",
+        "nik held glass",
+        "nik by [0] broken",
+    );
+    check(&[marked], "identity_check", "nik glass", "nik by [0]");
+    check(
+        &[marked],
+        "police_clearance",
+        "nik,birth_date held glass",
+        "nik -birth_date:not_granted by [0] broken",
+    );
+    check(
+        &[marked],
+        "land_transfer",
+        "birth_date glass",
+        "not_these_fields",
+    );
+    let suspended = format!("{marked} suspended");
+    check(&[&suspended], "land_transfer", "nik glass", "no_grant");
+    // The ordinary grant first, whatever the order.
+    check(
+        &[marked, "land_transfer read nik"],
+        "land_transfer",
+        "nik glass",
+        "nik by [1]",
+    );
+    check(
+        &[marked, "land_transfer read nik"],
+        "land_transfer",
+        "nik,sex glass",
+        "nik,sex by [0, 1] broken",
+    );
+    check(
+        &[marked, "land_transfer read nik"],
+        "land_transfer",
+        "all glass",
+        "nik,sex by [0, 1] broken",
+    );
+    check(
+        &["identity_check verify sex break_glass_ok"],
+        "land_transfer",
+        "sex?exists glass",
+        "sex?exists by [0] broken",
+    );
+    check(
+        &["identity_check verify sex break_glass_ok"],
+        "land_transfer",
+        "sex glass",
+        "not_these_fields",
+    );
 }

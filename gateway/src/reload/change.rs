@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::audit::HoldCounts;
 use crate::config::{AuditSettings, Config, Drain, Finding, Limits, Listener, Reload};
 use crate::directory::Directory;
+use crate::grants::Change;
 use crate::telemetry;
 
 /// What a reload changed.
@@ -20,6 +21,11 @@ pub struct Changes {
     pub sources: Difference,
     /// Grants, by id.
     pub grants: Difference,
+    /// Grants of routed calls, by id.
+    pub service_grants: Difference,
+    /// The versions of signed grants that changed, for the log.
+    #[serde(skip)]
+    pub versions: Vec<Change>,
     /// Whether others' data is held now.
     pub holds: bool,
     /// How many.
@@ -73,6 +79,7 @@ impl Changes {
             (self.members.count(), "members"),
             (self.sources.count(), "sources"),
             (self.grants.count(), "grants"),
+            (self.service_grants.count(), "grants of routed calls"),
         ];
         let flags = [
             (self.holds, "holds"),
@@ -100,6 +107,9 @@ pub(super) fn between(old: &Directory, new: &Directory, warnings: Vec<Finding>) 
             format!("{}/{}", source.agency, source.system)
         }),
         grants: Difference::between(old.grants(), new.grants(), |grant| grant.id.clone()),
+        service_grants: Difference::between(old.service_grants(), new.service_grants(), |grant| {
+            grant.id.clone()
+        }),
         holds: old.holds() != new.holds(),
         hold_counts: hold_counts(old, new),
         warnings,

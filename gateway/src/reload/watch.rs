@@ -136,5 +136,14 @@ mod tests {
         check("taken away").await;
         fs::write(&config, "holds_file = \"one/holds.txt\"\n").unwrap();
         check("another is named").await;
+        fs::create_dir(at("grants")).unwrap();
+        fs::write(&config, "grants_dir = \"grants\"\n").unwrap();
+        check("a directory is named").await;
+        fs::write(at("grants/g-1.jws"), "1").unwrap();
+        check("a file comes into the directory").await;
+        fs::write(at("grants/g-1.jws"), "22").unwrap();
+        check("a file of the directory is written in place").await;
+        fs::remove_file(at("grants/g-1.jws")).unwrap();
+        check("a file of the directory is taken away").await;
     }
 }

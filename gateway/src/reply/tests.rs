@@ -32,6 +32,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         Refusal::NotEnrolled(NotEnrolled::Unnamed),
         Refusal::IdentityContradicted,
         Refusal::NothingGranted,
+        Refusal::SecondPersonNeeded("This clerk asked. Let another clerk approve"),
         Refusal::NotFound,
         Refusal::MethodNotAllowed("POST"),
         Refusal::NotAcceptable("application/json, text/event-stream"),
@@ -61,7 +62,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     ]
 }
 
-const VARIANTS: usize = 20;
+const VARIANTS: usize = 21;
 
 /// The status and the headers beyond those that every problem has. The match has no `_`: a new
 /// refusal needs a line here, and a number that [`VARIANTS`] has to grow for.
@@ -72,6 +73,7 @@ fn expected(refusal: &Refusal) -> (usize, u16, Vec<(&'static str, &'static str)>
         Refusal::NotEnrolled(_) => (1, 403, vec![]),
         Refusal::IdentityContradicted => (2, 403, vec![]),
         Refusal::NothingGranted => (3, 403, vec![]),
+        Refusal::SecondPersonNeeded(_) => (20, 403, vec![]),
         Refusal::NotFound => (4, 404, vec![]),
         Refusal::MethodNotAllowed(_) => (5, 405, vec![("allow", "POST")]),
         Refusal::NotAcceptable(_) => (6, 406, vec![]),

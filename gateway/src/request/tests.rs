@@ -71,6 +71,14 @@ fn check_operation(method: Method, path: &str, expected: &str) {
 #[test]
 fn only_what_is_recognised_is_an_operation() {
     check_operation(Method::POST, "/v1/lookups", "Lookup");
+    check_operation(Method::POST, "/v1/explain", "Explain");
+    check_operation(Method::POST, "/v1/break-glass/17/approvals", "Approve(17)");
+    check_operation(Method::POST, "/v1/break-glass/x/approvals", "not_found");
+    check_operation(
+        Method::GET,
+        "/v1/break-glass/17/approvals",
+        "method_not_allowed",
+    );
     check_operation(Method::GET, "/v1/catalogue", "Catalogue");
     check_operation(Method::HEAD, "/openapi.json", "OpenApi");
     check_operation(Method::GET, "/v1/schemas/person-identity/1", "Schema");

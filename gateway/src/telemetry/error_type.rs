@@ -27,6 +27,8 @@ pub enum ErrorType {
     TlsCertUntrusted,
     /// A body breaks its schema.
     SchemaInvalid,
+    /// An answer isn't signed as it must be.
+    SignatureInvalid,
     /// The peer doesn't speak HTTP as agreed.
     Protocol,
     /// An HTTP status code, for failures that the code alone describes.
@@ -48,6 +50,7 @@ impl ErrorType {
             Self::TlsCertExpired => "tls_cert_expired",
             Self::TlsCertUntrusted => "tls_cert_untrusted",
             Self::SchemaInvalid => "schema_invalid",
+            Self::SignatureInvalid => "signature_invalid",
             Self::Protocol => "protocol",
             Self::Status(code) => usize::from(code)
                 .checked_sub(100)

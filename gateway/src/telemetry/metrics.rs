@@ -10,6 +10,7 @@
 mod calls;
 mod connections;
 mod family;
+mod glass;
 mod instruments;
 mod labels;
 mod peer;

@@ -22,13 +22,15 @@ impl Client {
     pub async fn access_report(&self, request: &AccessRequest) -> Result<AccessReport> {
         let unwritable = |_| Error::usage("the request can't be written as JSON");
         let document = serde_json::to_value(request).map_err(unwritable)?;
-        schema::access_request().check(&document).map_err(|violations| {
-            let faults: Vec<String> = violations
-                .iter()
-                .map(|violation| format!("{}: {}", violation.pointer, violation.message))
-                .collect();
-            incomplete(&faults)
-        })?;
+        schema::access_request()
+            .check(&document)
+            .map_err(|violations| {
+                let faults: Vec<String> = violations
+                    .iter()
+                    .map(|violation| format!("{}: {}", violation.pointer, violation.message))
+                    .collect();
+                incomplete(&faults)
+            })?;
         let call = Call {
             method: Method::POST,
             path: "/v1/access-reports".to_owned(),

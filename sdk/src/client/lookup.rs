@@ -14,8 +14,8 @@ use super::{Client, event};
 use crate::claims::{Claim, Op};
 use crate::ids::CaseId;
 use crate::message::{
-    Answer, LegalBasis, LegalBasisKind, Locale, Lookup, PresentedAs, Purpose, RecordQuery,
-    RecordRef, Subject,
+    Answer, BreakGlass, Explanation, Ground, LegalBasis, LegalBasisKind, Locale, Lookup,
+    PresentedAs, Purpose, RecordQuery, RecordRef, Subject,
 };
 use crate::sensitive::Sensitive;
 use crate::trace::TraceContext;
@@ -39,6 +39,7 @@ pub struct LookupBuilder {
     deadline: Duration,
     locale: Option<Locale>,
     request_id: Option<Uuid>,
+    break_glass: Option<BreakGlass>,
     trace: Option<TraceContext>,
 }
 
@@ -65,6 +66,7 @@ impl LookupBuilder {
             deadline: client.0.deadline,
             locale: None,
             request_id: None,
+            break_glass: None,
             trace: None,
             client,
         }
@@ -182,6 +184,17 @@ impl LookupBuilder {
         self
     }
 
+    /// Breaks the glass: passes a hold, or asks for a purpose that isn't granted, within grants that
+    /// allow it. What happened is told in 20 to 500 characters, and a second person must
+    /// [approve](super::Client::approve) within 24 hours.
+    pub fn break_glass(mut self, ground: Ground, justification: impl Into<String>) -> Self {
+        self.break_glass = Some(BreakGlass {
+            ground,
+            justification: Sensitive::new(justification.into()),
+        });
+        self
+    }
+
     /// The trace to take part in; a new one if not set.
     pub fn trace(mut self, context: TraceContext) -> Self {
         self.trace = Some(context);
@@ -226,6 +239,7 @@ impl LookupBuilder {
             records,
             deadline_ms: Some(deadline_ms(self.deadline)?),
             locale: self.locale,
+            break_glass: self.break_glass.clone(),
         };
         check(&lookup)?;
         Ok(lookup)
@@ -312,6 +326,28 @@ impl LookupBuilder {
         let lookup = self.build()?;
         let call = self.client.call(&lookup, self.trace, event::MEDIA_TYPE)?;
         call.results().await
+    }
+
+    /// Asks why the lookup would be carried out or refused, instead of carrying it out.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when something is missing; otherwise as for a lookup. That it would be
+    /// refused is in the explanation.
+    ///
+    /// ```no_run
+    /// # async fn example(lookup: loket_sdk::client::LookupBuilder) -> loket_sdk::client::Result<()> {
+    /// let explanation = lookup.explain().await?;
+    /// for record in &explanation.records {
+    ///     for step in record.steps.iter().filter(|step| !step.passed) {
+    ///         println!("{}: {}: {}", record.record, step.step, step.says);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn explain(self) -> Result<Explanation> {
+        let lookup = self.build()?;
+        self.client.explained(&lookup, self.trace).await
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::{Error, Result};
 use super::lookup::incomplete;
 use super::stream::Results;
 use super::{Client, MARGIN, event};
-use crate::message::{Answer, Lookup};
+use crate::message::{Answer, Approval, Approved, Explanation, Lookup};
 use crate::schema;
 use crate::trace::TraceContext;
 
@@ -32,6 +32,52 @@ impl Client {
     pub async fn stream(&self, lookup: &Lookup) -> Result<Results> {
         check(lookup)?;
         self.call(lookup, None, event::MEDIA_TYPE)?.results().await
+    }
+
+    /// Approves, as the second person, a lookup that was let through by its break-glass: `entry` stands
+    /// in its answer.
+    ///
+    /// # Errors
+    /// [`Error::Problem`] with `not_found` when no such lookup of this member waits for approval, with
+    /// `second_person_needed` when the clerk is the one who asked; otherwise as for a lookup.
+    pub async fn approve(&self, entry: u64, approval: &Approval) -> Result<Approved> {
+        let body = serde_json::to_vec(approval)
+            .map_err(|_| Error::usage("the approval can't be written as JSON"))?;
+        let call = Call {
+            method: Method::POST,
+            body: Bytes::from(body),
+            ..Call::get(
+                format!("/v1/break-glass/{entry}/approvals"),
+                self.0.deadline,
+            )
+        };
+        self.0.json(&call).await
+    }
+
+    /// Asks why a lookup would be carried out or refused, step by step. No agency is asked, no quota
+    /// drawn; it counts against the member's rate and is recorded.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when it breaks the schema; otherwise as for a lookup. That it would be
+    /// refused is in the explanation.
+    pub async fn explain(&self, lookup: &Lookup) -> Result<Explanation> {
+        check(lookup)?;
+        self.explained(lookup, None).await
+    }
+
+    pub(super) async fn explained(
+        &self,
+        lookup: &Lookup,
+        trace: Option<TraceContext>,
+    ) -> Result<Explanation> {
+        let mut call = self.call(lookup, trace, JSON)?;
+        call.call.path = "/v1/explain".to_owned();
+        let explanation: Explanation = self.0.json(&call.call).await?;
+        if explanation.request_id != lookup.request_id {
+            let what = "it is the explanation of another request_id";
+            return Err(Error::protocol(what, &explanation.trace_id));
+        }
+        Ok(explanation)
     }
 
     pub(super) fn call(

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, Purpose, Reason, RecordRef,
-    Severity, WithheldReason,
+    Ground, LegalBasisKind, Locale, Obligation, Outcome, Overall, PresentedAs, ProvenanceMethod,
+    Purpose, Reason, RecordRef, Severity, SourceSignature, WithheldReason,
 };
 use crate::claims::{Claim, ClaimAnswer};
 use crate::ids::{AgencyId, CaseId, Scheme, SystemId};
@@ -59,6 +59,46 @@ pub struct RecordQuery {
     pub required: bool,
 }
 
+/// Why a lookup may pass a hold or the purposes of a grant that allows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakGlass {
+    /// Which ground.
+    pub ground: Ground,
+    /// What happened, in 20 to 500 characters; an auditor reads it.
+    pub justification: Sensitive<String>,
+}
+
+/// `POST /v1/break-glass/{entry}/approvals`: the second person, as the consumer asserts it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// Who approves; not who asked.
+    pub clerk: String,
+    /// At which counter.
+    pub counter: String,
+}
+
+/// An approval that is on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// The entry that was approved.
+    pub entry: u64,
+    /// 32 hexadecimal digits.
+    pub trace_id: String,
+    /// Proof of the approval.
+    pub receipt: Receipt,
+}
+
+/// That a lookup was let through by its break-glass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokenGlass {
+    /// The audit entry that the second person approves.
+    pub entry: u64,
+    /// Until when.
+    pub approve_by: Timestamp,
+}
+
 /// `POST /v1/lookups`: one subject, many records.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +125,9 @@ pub struct Lookup {
     /// Language of messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<Locale>,
+    /// Why a hold or a purpose may be passed, where a grant allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
 }
 
 /// Who answered.
@@ -136,6 +179,20 @@ pub struct SourceResult {
     /// When it may be asked again, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// How it is known that the source said it; absent when it said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+}
+
+/// How it is known who said something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// In which way.
+    pub method: ProvenanceMethod,
+    /// The source's signature, with the salts of what is given; for
+    /// [`SourceResult::verify_source`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SourceSignature>,
 }
 
 /// Something that doesn't fit across records. Names fields and owners, never a value.
@@ -195,6 +252,9 @@ pub struct Answer {
     /// What the consumer must do with it.
     #[serde(default)]
     pub obligations: Vec<Obligation>,
+    /// Present when something was disclosed that only break-glass allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BrokenGlass>,
     /// Proof that the exchange is recorded.
     pub receipt: Receipt,
 }

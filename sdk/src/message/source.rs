@@ -1,5 +1,8 @@
 //! Between gateway and agency.
 
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -84,4 +87,38 @@ pub struct SourceAnswer {
     /// The agency's own reference of this answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_reference: Option<String>,
+    /// The agency's signature of all of it but `retry_after_s` and `source_reference`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<SourceSignature>,
+}
+
+/// An agency's signature of its answer; see [`statement`](crate::statement).
+///
+/// The salts are as personal as what they are for: with one of them its value can be tried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSignature {
+    /// The statement, a compact JWS.
+    pub jws: String,
+    /// The salt of the question's digest.
+    pub salt: Sensitive<String>,
+    /// The salts of the fields, or of the claims, by field.
+    #[serde(default, skip_serializing_if = "has_none")]
+    pub salts: Sensitive<BTreeMap<String, String>>,
+}
+
+fn has_none(salts: &Sensitive<BTreeMap<String, String>>) -> bool {
+    salts.expose().is_empty()
+}
+
+impl SourceSignature {
+    /// SHA-256 of the JWS, 64 hexadecimal digits, as the audit log has it.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let hash = digest(&SHA256, self.jws.as_bytes());
+        hash.as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
 }

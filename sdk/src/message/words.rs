@@ -29,14 +29,14 @@ macro_rules! words {
         }
 
         impl FromStr for $name {
-            type Err = UnknownWord;
+            type Err = $crate::message::UnknownWord;
 
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::ALL
                     .iter()
                     .copied()
                     .find(|word| word.as_str() == text)
-                    .ok_or(UnknownWord(stringify!($name)))
+                    .ok_or($crate::message::UnknownWord::of(stringify!($name)))
             }
         }
     };
@@ -46,6 +46,15 @@ macro_rules! words {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not one of the words of {0}")]
 pub struct UnknownWord(&'static str);
+
+impl UnknownWord {
+    /// Of the list of this name.
+    pub(crate) fn of(list: &'static str) -> Self {
+        Self(list)
+    }
+}
+
+pub(super) use words;
 
 words! {
     /// Why a citizen's data is asked for (`purposes.json`; the law stands there).
@@ -215,6 +224,8 @@ words! {
         TooLarge "too_large",
         /// `invalid`: about someone else.
         OtherSubject "other_subject",
+        /// `invalid`: not signed as it must be.
+        BadSignature "bad_signature",
         /// `deferred`.
         SourceWillAnswerLater "source_will_answer_later",
         /// `deferred`: the citizen must do something first.
@@ -245,9 +256,11 @@ impl Reason {
             | Self::Overloaded
             | Self::SourceError
             | Self::Draining => Outcome::Unavailable,
-            Self::NotJson | Self::BreaksSchema | Self::TooLarge | Self::OtherSubject => {
-                Outcome::Invalid
-            }
+            Self::NotJson
+            | Self::BreaksSchema
+            | Self::TooLarge
+            | Self::OtherSubject
+            | Self::BadSignature => Outcome::Invalid,
             Self::SourceWillAnswerLater | Self::CitizenMustAct => Outcome::Deferred,
             Self::RequiredSourceFailed | Self::CallerLeft => Outcome::NotAttempted,
         }
@@ -313,6 +326,34 @@ words! {
         NoOnwardTransfer "no_onward_transfer",
         /// Tell the citizen.
         NotifySubject "notify_subject",
+        /// Check the parent or guardian who is with the child.
+        GuardianCheck "guardian_check",
+        /// A second person of the same member must approve within 24 hours.
+        SecondPersonWithin24h "second_person_within_24h",
+    }
+}
+
+words! {
+    /// Why the glass was broken: what can't wait for a grant or the end of a hold.
+    Ground {
+        /// A life is in danger.
+        ThreatToLife "threat_to_life",
+        /// Someone is missing.
+        MissingPerson "missing_person",
+        /// A disaster.
+        Disaster "disaster",
+        /// A court or prosecutor orders it.
+        CourtOrder "court_order",
+    }
+}
+
+words! {
+    /// How it is known who said something.
+    ProvenanceMethod {
+        /// The source signed it, and the gateway verified that.
+        SourceSigned "source_signed",
+        /// The source didn't; it said it over a connection with its certificate.
+        SourceTls "source_tls",
     }
 }
 

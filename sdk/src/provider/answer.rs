@@ -13,6 +13,7 @@ use crate::problem::Violation;
 use crate::rules;
 use crate::schema::{self, RecordSchema};
 use crate::sensitive::Sensitive;
+use crate::statement::{Asked, Question, Signer};
 
 /// Longest time after which to ask again that the envelope can say.
 const MAX_RETRY_AFTER_S: u64 = 86_400;
@@ -42,6 +43,36 @@ pub(super) fn shape(
         .check(&document)
         .map_err(|places| wrong(query, "keeps to the answer's schema", &places))?;
     Ok(answer)
+}
+
+/// Puts the agency's signature to an answer.
+pub(super) fn sign(
+    answer: &mut SourceAnswer,
+    query: &Query,
+    signer: &Signer,
+) -> Result<(), Refusal> {
+    let question = Question {
+        organisation: &query.requester.organisation,
+        purpose: query.purpose,
+        record: &query.record,
+        subject: &query.subject,
+    };
+    let asked = match &query.wanted {
+        Wanted::Fields(names) => Asked::Fields(names),
+        Wanted::Claims(claims) => Asked::Claims(claims),
+    };
+    let signature = signer.sign(answer, &question, asked, Timestamp::now());
+    answer.signature = Some(signature.map_err(|error| {
+        tracing::error!(
+            trace.id = %query.trace.trace_id,
+            request.id = %query.request_id,
+            record = %query.record,
+            error = %error,
+            "the provider's reply is not sent, since it can't be signed"
+        );
+        Refusal::internal()
+    })?);
+    Ok(())
 }
 
 fn found(
@@ -152,6 +183,7 @@ fn status(status: SourceStatus, retry_after: Option<Duration>) -> SourceAnswer {
         claims: None,
         retry_after_s: retry_after.map(whole_seconds),
         source_reference: None,
+        signature: None,
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::env::{self, VarError};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Limits;
-use crate::identity::{IdentityError, SpiffeId};
+use crate::identity::{IdentityError, PeerCertificate, SpiffeId};
+use crate::ids::AgencyId;
+use crate::jws::SigningKey;
+use crate::statement::Signer;
 use crate::tls::{MutualTls, TlsError};
 
 /// What [`serve`](super::serve) needs besides a provider.
@@ -20,6 +24,8 @@ pub struct Config {
     pub gateways: Vec<SpiffeId>,
     /// What the server bears.
     pub limits: Limits,
+    /// What every answer is signed with; without one, none is.
+    pub signer: Option<Arc<Signer>>,
 }
 
 /// Which variable of the environment can't be used, and why.
@@ -50,6 +56,14 @@ pub enum ConfigError {
     /// The files of LOKET_CERT, LOKET_KEY, LOKET_CA or LOKET_CRL can't be used.
     #[error("the TLS files can't be used: {0}")]
     Tls(#[from] TlsError),
+    /// The key for signatures can't be used.
+    #[error("LOKET_SIGNING_KEY, {}: {reason}", path.display())]
+    SigningKey {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it, or with the id.
+        reason: String,
+    },
 }
 
 impl Config {
@@ -64,6 +78,7 @@ impl Config {
             tls,
             gateways,
             limits: Limits::default(),
+            signer: None,
         }
     }
 
@@ -77,6 +92,10 @@ impl Config {
     /// | `LOKET_CA` | PEM file: the anchors that a gateway's certificate chains to |
     /// | `LOKET_CRL` | PEM file: revocation lists; not checked if not set |
     /// | `LOKET_GATEWAYS` | SPIFFE IDs of the gateways that may ask, by commas |
+    /// | `LOKET_SIGNING_KEY` | PEM file: the key (PKCS#8, Ed25519 or P-256) that every answer is signed with; none is signed if not set |
+    /// | `LOKET_SIGNING_KEY_ID` | the id under which the key is enrolled; required with it |
+    ///
+    /// Who signs is read from the certificate's SPIFFE ID.
     ///
     /// # Errors
     /// The variable that can't be used, and why.
@@ -123,6 +142,26 @@ impl Config {
             required("LOKET_CA")?.as_ref(),
             &lists,
         )?;
-        Ok(Self::new(listen, tls, gateways))
+        let mut config = Self::new(listen, tls, gateways);
+        if let Some(path) = variable("LOKET_SIGNING_KEY")? {
+            let id = required("LOKET_SIGNING_KEY_ID")?;
+            let signer = signer(path.as_ref(), &id, &config.tls);
+            let signer = signer.map_err(|reason| ConfigError::SigningKey {
+                path: path.into(),
+                reason,
+            })?;
+            config.signer = Some(Arc::new(signer));
+        }
+        Ok(config)
     }
+}
+
+fn signer(path: &Path, id: &str, tls: &MutualTls) -> Result<Signer, String> {
+    let pem = std::fs::read(path).map_err(|error| format!("can't be read: {error}"))?;
+    let key = SigningKey::from_pem(&pem).map_err(|error| error.to_string())?;
+    let own = tls.certificate().map(PeerCertificate::from_der);
+    let own = own.and_then(Result::ok).and_then(|own| own.spiffe);
+    let own = own.ok_or("the certificate has no SPIFFE ID, which says who signs")?;
+    let agency = AgencyId::parse(own.member.as_str()).map_err(|error| error.to_string())?;
+    Signer::new(agency, own.system, id, key).map_err(|error| error.to_string())
 }

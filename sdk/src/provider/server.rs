@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use super::{Config, Connections, Limits, Provider, Service};
 use crate::identity::{IdentityError, SpiffeId};
 use crate::message::RecordRef;
+use crate::statement::Signer;
 use crate::tls::{MutualTls, TlsError};
 
 /// Why the server can't start.
@@ -76,6 +77,7 @@ impl Server {
             gateways: Vec::new(),
             base: String::new(),
             limits: Limits::default(),
+            signer: None,
         }
     }
 }
@@ -90,6 +92,7 @@ pub struct ServerBuilder<P> {
     gateways: Vec<SpiffeId>,
     base: String,
     limits: Limits,
+    signer: Option<Arc<Signer>>,
 }
 
 impl<P: Provider> ServerBuilder<P> {
@@ -123,6 +126,12 @@ impl<P: Provider> ServerBuilder<P> {
         self
     }
 
+    /// Signs every answer with this; none is signed without.
+    pub fn signer(mut self, signer: impl Into<Arc<Signer>>) -> Self {
+        self.signer = Some(signer.into());
+        self
+    }
+
     /// Listens, and answers nobody yet.
     ///
     /// # Errors
@@ -134,7 +143,8 @@ impl<P: Provider> ServerBuilder<P> {
             self.gateways,
             &self.base,
             self.limits.clone(),
-        )?;
+        )?
+        .signing(self.signer);
         let bind = |source| SetupError::Bind {
             address: self.address,
             source,
@@ -185,13 +195,13 @@ impl<P: Provider> Bound<P> {
 /// # Errors
 /// As [`ServerBuilder::bind`].
 pub async fn serve<P: Provider>(provider: P, config: Config) -> Result<(), SetupError> {
-    let bound = Server::builder(provider)
+    let mut server = Server::builder(provider)
         .address(config.listen)
         .tls(config.tls)
         .gateways(config.gateways)
-        .limits(config.limits)
-        .bind()
-        .await?;
+        .limits(config.limits);
+    server.signer = config.signer;
+    let bound = server.bind().await?;
     tracing::info!(server.address = %bound.local_addr(), "listening");
     bound.serve(told_to_stop()).await;
     Ok(())

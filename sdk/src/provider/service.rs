@@ -26,6 +26,7 @@ use crate::identity::{PeerCertificate, SpiffeId};
 use crate::message::{REQUEST_ID_HEADER, SourceAnswer};
 use crate::problem::Code;
 use crate::schema::{self, RecordSchema};
+use crate::statement::Signer;
 use crate::trace::TraceContext;
 
 /// What the kit bears. Change single members of the default.
@@ -84,6 +85,7 @@ impl Default for Limits {
 /// ```
 pub struct Service<P> {
     shared: Arc<Shared<P>>,
+    signer: Option<Arc<Signer>>,
 }
 
 struct Shared<P> {
@@ -105,6 +107,7 @@ impl<P> Clone for Service<P> {
     fn clone(&self) -> Self {
         Self {
             shared: self.shared.clone(),
+            signer: self.signer.clone(),
         }
     }
 }
@@ -157,7 +160,15 @@ impl<P: Provider> Service<P> {
                 places,
                 draining: AtomicBool::new(false),
             }),
+            signer: None,
         })
+    }
+
+    /// Signs every answer with this, or none.
+    #[must_use]
+    pub fn signing(mut self, signer: Option<Arc<Signer>>) -> Self {
+        self.signer = signer;
+        self
     }
 
     /// From now on every question is answered `draining`; those under way go on.
@@ -182,19 +193,24 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let shared = self.shared.clone();
-        Box::pin(async move { Ok(shared.respond(request).await) })
+        let (shared, signer) = (self.shared.clone(), self.signer.clone());
+        Box::pin(async move { Ok(shared.respond(request, signer.as_deref()).await) })
     }
 }
 
 impl<P: Provider> Shared<P> {
-    async fn respond<B: Body<Data = Bytes>>(&self, request: Request<B>) -> Response<Full<Bytes>> {
+    async fn respond<B: Body<Data = Bytes>>(
+        &self,
+        request: Request<B>,
+        signer: Option<&Signer>,
+    ) -> Response<Full<Bytes>> {
         let arrived = Instant::now();
         let (parts, body) = request.into_parts();
         let trace = TraceContext::from_headers(&parts.headers)
             .map_or_else(|| TraceContext::root(false), |caller| caller.child());
         let mut body = pin!(body);
-        match self.decide(&parts, body.as_mut(), &trace, arrived).await {
+        let decided = self.decide(&parts, body.as_mut(), &trace, arrived, signer);
+        match decided.await {
             Ok(response) => response,
             Err(refusal) => {
                 tracing::debug!(
@@ -216,6 +232,7 @@ impl<P: Provider> Shared<P> {
         body: Pin<&mut B>,
         trace: &TraceContext,
         arrived: Instant,
+        signer: Option<&Signer>,
     ) -> Result<Response<Full<Bytes>>, Refusal> {
         self.known(parts)?;
         let route = self.route(&parts.method, parts.uri.path())?;
@@ -240,7 +257,10 @@ impl<P: Provider> Shared<P> {
         let by = deadline.min(arrived + self.limits.body_timeout);
         let bytes = question::body(body, self.limits.body_bytes, by).await?;
         let query = question::read(&bytes, &parts.headers, schema, trace, deadline)?;
-        let answer = self.ask(&query, schema).await?;
+        let mut answer = self.ask(&query, schema).await?;
+        if let Some(signer) = signer {
+            answer::sign(&mut answer, &query, signer)?;
+        }
         tracing::info!(
             trace.id = %trace.trace_id,
             request.id = %query.request_id,

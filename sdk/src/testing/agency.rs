@@ -20,6 +20,7 @@ use crate::identity::SpiffeId;
 use crate::message::{RecordRef, SourceRequest};
 use crate::provider::{Connections, Limits, Service};
 use crate::schema;
+use crate::statement::Signer;
 use crate::tls::MutualTls;
 use front::{Front, World};
 
@@ -37,6 +38,7 @@ pub struct FakeAgencyBuilder {
     tls: Option<MutualTls>,
     limits: Limits,
     recording: bool,
+    signer: Option<Arc<Signer>>,
 }
 
 impl FakeAgencyBuilder {
@@ -100,6 +102,12 @@ impl FakeAgencyBuilder {
         self
     }
 
+    /// Signs its answers.
+    pub fn signer(mut self, signer: impl Into<Arc<Signer>>) -> Self {
+        self.signer = Some(signer.into());
+        self
+    }
+
     /// Doesn't keep the questions, for runs that ask very many.
     pub fn forgetful(mut self) -> Self {
         self.recording = false;
@@ -123,7 +131,7 @@ impl FakeAgencyBuilder {
         let listener = must(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await);
         let address = must(listener.local_addr());
         let front = Front {
-            kit: must(kit),
+            kit: must(kit).signing(self.signer),
             world,
             faults: Faults::default(),
             asked: watch::Sender::new(Vec::new()),
@@ -161,6 +169,7 @@ impl FakeAgency {
             tls: None,
             limits: Limits::default(),
             recording: true,
+            signer: None,
         }
     }
 

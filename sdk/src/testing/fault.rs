@@ -45,6 +45,8 @@ pub enum Fault {
     Draining,
     /// 200 with every field of the record and one that no schema knows, whatever was asked.
     ExtraField,
+    /// 200 with this JSON, whatever was asked.
+    Instead(String),
     /// Takes the question and never answers.
     Hang,
 }

@@ -39,6 +39,9 @@ pub(super) fn instead(
             let text = format!(r#"{{"status":"found","record":"{filling}"}}"#);
             return Some(response(200, "application/json", text));
         }
+        Fault::Instead(text) => {
+            return Some(response(200, "application/json", text.clone()));
+        }
         Fault::NotJson => {
             let page = "<html><h1>502 Bad Gateway</h1></html>";
             return Some(response(200, "application/json", page));

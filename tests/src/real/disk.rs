@@ -132,7 +132,7 @@ pub(super) fn refuse(directory: &Path, refuse: bool) -> Result<(), String> {
     for file in files {
         let path = file.map_err(|error| error.to_string())?.path();
         let flag = if refuse { "+i" } else { "-i" };
-        run("chattr", &[flag, &path.to_string_lossy()], "")?;
+        run("chattr", &["-R", flag, &path.to_string_lossy()], "")?;
     }
     Ok(())
 }

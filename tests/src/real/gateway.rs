@@ -99,6 +99,12 @@ impl Gateway {
         self.address
     }
 
+    /// Where operators connect.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// Everything it logged so far.
     ///
     /// # Panics

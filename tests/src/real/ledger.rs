@@ -45,6 +45,12 @@ impl Ledger {
         self.entries.is_empty()
     }
 
+    /// Those of a kind, in their order.
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        let entries = self.entries.iter().map(|(_, entry)| entry);
+        entries.filter(move |entry| entry["kind"] == kind)
+    }
+
     /// How many there are of a kind.
     #[must_use]
     pub fn count(&self, kind: &str) -> usize {

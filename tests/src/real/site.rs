@@ -8,7 +8,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use loket_gateway::grants;
+use loket_sdk::jws::SigningKey;
 use loket_sdk::testing::{Ca, FakeAgency, FakeCounter, signing_key};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::{AgencyProcess, BYSTANDERS, Gateway, Hosts, Ledger, Liar, Load, Register, Seen};
@@ -22,6 +25,8 @@ pub struct Site {
     directory: TempDir,
     ca: Ca,
     bystanders: Vec<FakeAgency>,
+    /// With which every agency signs its grants.
+    key: SigningKey,
     sources: Vec<(Register, String)>,
     /// How long a source may take.
     pub timeout: &'static str,
@@ -73,11 +78,18 @@ impl Site {
             key.and_then(|mut key| key.write_all(text.as_bytes()))
                 .expect("a key");
         }
+        let key = SigningKey::generate().expect("a key");
+        fs::write(
+            directory.path().join("agencies.pub"),
+            key.public_key().to_pem(),
+        )
+        .expect("a file");
         Self {
             audit: directory.path().join("audit"),
             directory,
             ca,
             bystanders: Vec::new(),
+            key,
             sources: Vec::new(),
             timeout: "1500ms",
             single_flight: true,
@@ -190,8 +202,41 @@ impl Site {
     /// When it can't be written.
     #[must_use]
     pub fn config(&self) -> PathBuf {
+        for (register, _) in &self.sources {
+            for member in self.members() {
+                self.grant(*register, member, 1, "active");
+            }
+        }
         let path = self.directory.path().join("loket.toml");
         fs::write(&path, self.document()).expect("a file");
+        path
+    }
+
+    /// Puts a version of a member's grant in place, signed by its agency; the file's path.
+    ///
+    /// # Panics
+    /// When it can't be signed or written.
+    pub fn grant(&self, register: Register, member: &str, serial: u64, state: &str) -> PathBuf {
+        let Register {
+            agency,
+            record,
+            field,
+        } = register;
+        let document = json!({
+            "grant_id": format!("{agency}-{member}"), "serial": serial,
+            "issued_at": "2020-01-01T00:00:00Z", "agreement": "PKS/1", "consumer": member,
+            "source": agency, "record": record, "purposes": [PURPOSE], "fields": [field],
+            "mode": "read", "valid_from": "2020-01-01", "valid_to": "2099-12-31", "state": state
+        });
+        let document = document.to_string();
+        let text = grants::sign(document.as_bytes(), &self.key, &format!("{agency}/key"));
+        let grants = self.directory.path().join("grants");
+        fs::create_dir_all(&grants).expect("a directory");
+        // Beside, and then in its place at once.
+        let new = grants.join(format!(".{agency}-{member}.new"));
+        fs::write(&new, text.expect("a signature")).expect("a file");
+        let path = grants.join(format!("{agency}-{member}.jws"));
+        fs::rename(new, &path).expect("a file");
         path
     }
 
@@ -200,6 +245,7 @@ impl Site {
         let audit = self.audit.display();
         let mut text = format!(
             r#"
+grants_dir = "grants"
 [gateway]
 trust_domain = "loket.example"
 [listener]
@@ -255,6 +301,14 @@ mall = "ID-35.10"
             let written = write!(
                 text,
                 r#"
+[[members]]
+id = "{agency}"
+name = "Agency"
+requests_per_second = 1
+[[members.keys]]
+id = "key"
+use = "grant"
+public_key_file = "agencies.pub"
 [[sources]]
 agency = "{agency}"
 system = "registry"
@@ -269,9 +323,6 @@ max_answer_kib = 64
 "#
             );
             written.expect("a text grows");
-            for member in self.members() {
-                grant(&mut text, *register, member);
-            }
         }
         text
     }
@@ -279,30 +330,4 @@ max_answer_kib = 64
     fn members(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(MALL).chain(self.others.iter().copied())
     }
-}
-
-fn grant(text: &mut String, register: Register, member: &str) {
-    let Register {
-        agency,
-        record,
-        field,
-    } = register;
-    let written = write!(
-        text,
-        r#"
-[[grants]]
-grant_id = "{agency}-{member}"
-agreement = "PKS/1"
-consumer = "{member}"
-source = "{agency}"
-record = "{record}"
-purposes = ["{PURPOSE}"]
-fields = ["{field}"]
-mode = "read"
-valid_from = 2020-01-01
-valid_to = 2099-12-31
-state = "active"
-"#
-    );
-    written.expect("a text grows");
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -11,11 +12,15 @@ use loket_gateway::checkpoint;
 use loket_gateway::config::{
     AuditSettings, AuditStore, Config, Deadlines, Drain, Limits, Listener, Reload,
 };
-use loket_gateway::directory::{Backend, Directory, Grant, Member, Parts, Rate, Source, System};
+use loket_gateway::directory::{
+    Backend, Directory, Grant, KeyUse, Member, MemberKey, Parts, Rate, Source, System,
+};
 use loket_gateway::telemetry;
 use loket_sdk::ids::{AgencyId, MemberId, SystemId};
+use loket_sdk::jws::SigningKey;
 use loket_sdk::schema;
 use loket_sdk::sensitive::Sensitive;
+use loket_sdk::statement::Signer;
 use loket_sdk::testing::{Ca, FakeAgency, LeafSpec};
 use loket_sdk::tls::MutualTls;
 
@@ -54,6 +59,7 @@ pub struct TownBuilder {
     ca: Option<Ca>,
     crl: Option<String>,
     agency_tls: BTreeMap<String, MutualTls>,
+    pub(super) signers: BTreeMap<String, Arc<Signer>>,
     pub(super) otlp: Option<http::Uri>,
     witnesses: Vec<checkpoint::Witness>,
 }
@@ -95,6 +101,7 @@ impl TownBuilder {
             ca: None,
             crl: None,
             agency_tls: BTreeMap::new(),
+            signers: BTreeMap::new(),
             otlp: None,
             witnesses: Vec::new(),
         }
@@ -203,6 +210,18 @@ impl TownBuilder {
         self
     }
 
+    /// Agencies sign their answers, their keys are enrolled, and unsigned ones aren't used.
+    pub fn signed(mut self) -> Self {
+        for schema in schema::records() {
+            let agency = AgencyId::parse(&schema.owner).expect("an agency");
+            let system = SystemId::parse("registry").expect("a system");
+            let key = SigningKey::generate().expect("a key");
+            let signer = Signer::new(agency, system, "answers", key).expect("an id");
+            self.signers.insert(schema.owner.clone(), Arc::new(signer));
+        }
+        self
+    }
+
     /// Sends spans and metrics there; [`Town::spans`] has none then.
     pub fn otlp(mut self, endpoint: &str) -> Self {
         self.otlp = Some(endpoint.parse().expect("a URI"));
@@ -227,6 +246,9 @@ impl TownBuilder {
             if let Some(tls) = self.agency_tls.get(id) {
                 agency = agency.tls(tls.clone());
             }
+            if let Some(signer) = self.signers.get(id) {
+                agency = agency.signer(signer.clone());
+            }
             started.insert(id.to_owned(), agency.start(ca).await);
         }
         started
@@ -250,6 +272,7 @@ impl TownBuilder {
                 ..Backend::default()
             },
             max_answer,
+            requires_signature: self.signers.contains_key(id),
         });
         let mut members = vec![member(
             MALL,
@@ -259,6 +282,17 @@ impl TownBuilder {
             Some("ID-35.10"),
         )];
         members.extend(self.members.iter().cloned());
+        for (id, signer) in &self.signers {
+            let mut agency = member(id, "registry", self.rate, Vec::new(), None);
+            agency.keys.push(MemberKey {
+                id: "answers".to_owned(),
+                allows: KeyUse::Answer,
+                public: signer.public_key().clone(),
+                from: None,
+                to: None,
+            });
+            members.push(agency);
+        }
         Parts {
             trust_domain: "loket.example".to_owned(),
             members,
@@ -321,6 +355,7 @@ fn member(id: &str, system: &str, rate: Rate, pins: Vec<[u8; 32]>, mall: Option<
         id: MemberId::parse(id).expect("a member"),
         name: id.to_owned(),
         rate,
+        keys: Vec::new(),
         systems: vec![System {
             id: SystemId::parse(system).expect("a system"),
             pins,

@@ -15,6 +15,10 @@ use loket_tests::{Ask, LARAS, SEKAR, Town, TownBuilder, grants};
 const PERSON: &str = "person-identity/1";
 const JKN: &str = "health-insurance/1";
 
+/// Signed by nobody.
+const FORGED: &str = r#"{"status": "not_found",
+    "signature": {"jws": "e30.e30.e30", "salt": "AAAAAAAAAAAAAAAAAAAAAA"}}"#;
+
 /// What the tests of this file show, one by one; `every_reason_is_seen` compares it with the wire.
 const SEEN: &[Reason] = &[
     Reason::Complete,
@@ -38,6 +42,7 @@ const SEEN: &[Reason] = &[
     Reason::BreaksSchema,
     Reason::TooLarge,
     Reason::OtherSubject,
+    Reason::BadSignature,
     Reason::SourceWillAnswerLater,
     Reason::CitizenMustAct,
     Reason::RequiredSourceFailed,
@@ -125,6 +130,7 @@ async fn what_the_source_says_is_what_the_caller_reads() {
         (Fault::Broken, Reason::BreaksSchema),
         (Fault::TooLarge, Reason::TooLarge),
         (Fault::WrongCitizen, Reason::OtherSubject),
+        (Fault::Instead(FORGED.to_owned()), Reason::BadSignature),
     ];
     for (fault, reason) in cases {
         check(fault, reason).await;

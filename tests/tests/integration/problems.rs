@@ -28,6 +28,7 @@ const SHOWN: &[Code] = &[
     Code::NotEnrolled,
     Code::IdentityContradicted,
     Code::NothingGranted,
+    Code::SecondPersonNeeded,
     Code::NotFound,
     Code::MethodNotAllowed,
     Code::NotAcceptable,
@@ -285,6 +286,27 @@ async fn what_nobody_granted() {
         .await
         .unwrap();
     is_problem(&answer, Code::NotEnrolled);
+    town.stop().await;
+}
+
+/// What broke the glass can't be approved by whoever broke it.
+#[tokio::test]
+async fn what_needs_a_second_person() {
+    let town = Town::builder()
+        .agencies(&["dukcapil"])
+        .grants(|grant| grant.break_glass_ok = true)
+        .start()
+        .await;
+    let glass =
+        json!({"ground": "disaster", "justification": "A family is missing after the flood."});
+    let ask = Ask::new("complaint_handling")
+        .fields("person-identity/1", &["identity_status"])
+        .with("/break_glass", glass);
+    let broken = town.answer(&ask).await.break_glass.unwrap();
+    let path = format!("/v1/break-glass/{}/approvals", broken.entry);
+    let own = json!({"clerk": "clk-7f3a", "counter": "B01"});
+    let answer = town.counter().post(&path, &own).await.unwrap();
+    is_problem(&answer, Code::SecondPersonNeeded);
     town.stop().await;
 }
 

@@ -126,6 +126,9 @@ async fn a_lookup_is_one_server_span_with_a_client_span_per_source() {
 /// The words of the answer are the words of spans and metrics; what counts as an error is one.
 #[tokio::test]
 async fn outcomes_have_one_vocabulary() {
+    let signature = json!({"jws": "e30.e30.e30", "salt": "A".repeat(22)});
+    let forged = json!({"status": "not_found", "signature": signature});
+    let forged = Fault::Instead(forged.to_string());
     let cases = [
         (Fault::None, Reason::Complete, ""),
         (Fault::SeveralRecords, Reason::SeveralRecords, ""),
@@ -137,6 +140,7 @@ async fn outcomes_have_one_vocabulary() {
         (Fault::NotJson, Reason::NotJson, "schema_invalid"),
         (Fault::WrongCitizen, Reason::OtherSubject, "schema_invalid"),
         (Fault::TooLarge, Reason::TooLarge, "protocol"),
+        (forged, Reason::BadSignature, "signature_invalid"),
     ];
     for (fault, reason, error) in cases {
         let town = town()

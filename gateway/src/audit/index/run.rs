@@ -189,7 +189,10 @@ fn path(directory: &Path, number: u64) -> PathBuf {
 pub(super) fn remove_all(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == "run" || ending == "half") {
+        if path
+            .extension()
+            .is_some_and(|ending| ending == "run" || ending == "half")
+        {
             fs::remove_file(path)?;
         }
     }

@@ -87,7 +87,9 @@ fn a_subject_may_fill_a_run() {
     let index = Index::new(directory.path().to_owned(), store.reader()).unwrap();
     index.catch_up().unwrap();
     let found = index.of_subject(&reference(1), u64::MAX, usize::MAX);
-    let expected = store.reader().of_subject(&reference(1), u64::MAX, usize::MAX);
+    let expected = store
+        .reader()
+        .of_subject(&reference(1), u64::MAX, usize::MAX);
     let (found, expected) = (found.unwrap(), expected.unwrap());
     assert!(expected.len() > 1_100);
     assert!(found == expected);

@@ -82,7 +82,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     let breach = gather(&*opened.reader, of)?;
     rows(&breach).write(args.output, out)?;
     if args.output == Output::Table {
-        let fields = breach.subjects.values().flat_map(|subject| subject.given.keys());
+        let fields = breach
+            .subjects
+            .values()
+            .flat_map(|subject| subject.given.keys());
         let fields: BTreeSet<&String> = fields.collect();
         writeln!(
             out,
@@ -135,7 +138,10 @@ impl Breach {
             return;
         };
         let fields = entry.sources.iter();
-        if fields.clone().all(|it| it.fields.is_empty() && it.claims.is_empty()) {
+        if fields
+            .clone()
+            .all(|it| it.fields.is_empty() && it.claims.is_empty())
+        {
             return;
         }
         let trace = entry.trace_id.clone().unwrap_or_default();

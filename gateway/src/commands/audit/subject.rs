@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::entry::Entry;
 use super::opened::Opened;
-use crate::audit::subject_ref;
+use crate::audit::{subject_key, subject_ref};
 use crate::commands::rows::{Output, Rows};
 use crate::validate;
 
@@ -68,14 +68,13 @@ pub(super) fn read(
     if let Some(index) = &index {
         index.catch_up()?;
     }
+    let key = subject_key(opened.config.audit.subject_key.expose());
     let mut found = Vec::new();
     for name in &names {
-        let reference = subject_ref(opened.config.audit.subject_key.expose(), name);
+        let reference = subject_ref(&key, name);
         found.extend(match &index {
             Some(index) => index.of_subject(&reference, u64::MAX, args.limit)?,
-            None => opened
-                .reader
-                .of_subject(&reference, u64::MAX, args.limit)?,
+            None => opened.reader.of_subject(&reference, u64::MAX, args.limit)?,
         });
     }
     found.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));

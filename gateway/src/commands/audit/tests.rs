@@ -12,7 +12,10 @@ use crate::fixture::{services, town};
 /// A log of these entries, which are dated as they are written.
 fn log(entries: &[Value]) -> std::sync::Arc<dyn Reader> {
     let mut store = Memory::new(suite::signer());
-    let drafts: Vec<Draft> = entries.iter().map(|entry| Draft::of(entry).unwrap()).collect();
+    let drafts: Vec<Draft> = entries
+        .iter()
+        .map(|entry| Draft::of(entry).unwrap())
+        .collect();
     store.append(&drafts).unwrap();
     store.reader()
 }
@@ -21,7 +24,9 @@ fn written(rows: &Rows) -> Vec<Value> {
     let mut out = Vec::new();
     rows.write(Output::Json, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn lookup(trace: &str, kind: &str, sources: Value) -> Value {
@@ -41,7 +46,10 @@ fn usage_counts_as_quotas_do() {
     let mut parts = services::with_calls(town::parts());
     parts.grants[0].daily_quota = Some(5);
     parts.service_grants[0].daily_quota = Some(2);
-    let (grant, called) = (parts.grants[0].id.clone(), parts.service_grants[0].id.clone());
+    let (grant, called) = (
+        parts.grants[0].id.clone(),
+        parts.service_grants[0].id.clone(),
+    );
     let directory = Directory::new(parts).unwrap();
     let found = || json!([source(&grant, "found", "complete")]);
     let call = |kind: &str, id: &str, asked: bool| {
@@ -53,8 +61,16 @@ fn usage_counts_as_quotas_do() {
         lookup("1", "result", found()),
         lookup("1", "lookup", found()),
         lookup("2", "lookup", found()),
-        lookup("3", "lookup", json!([source(&grant, "timed_out", "no_answer_yet")])),
-        lookup("4", "lookup", json!([source(&grant, "denied", "quota_used_up")])),
+        lookup(
+            "3",
+            "lookup",
+            json!([source(&grant, "timed_out", "no_answer_yet")]),
+        ),
+        lookup(
+            "4",
+            "lookup",
+            json!([source(&grant, "denied", "quota_used_up")]),
+        ),
         lookup("5", "abandoned", found()),
         lookup("6", "lookup", json!([source("gone", "found", "complete")])),
         json!({"kind": "read", "trace_id": "7"}),
@@ -67,11 +83,19 @@ fn usage_counts_as_quotas_do() {
     let half = if today.month() < 7 { 1 } else { 2 };
     let half = usage::half_year(&format!("{}H{half}", today.year())).unwrap();
     let days = usage::count(&*reader, &town::zone(), half).unwrap();
-    let by_month = written(&usage::rows(&days, &directory, usage::By::Month, Some(&grant)));
+    let by_month = written(&usage::rows(
+        &days,
+        &directory,
+        usage::By::Month,
+        Some(&grant),
+    ));
     assert_eq!(by_month.len(), 1);
     let row = &by_month[0];
     let counts = ["questions", "found", "timed_out", "denied", "daily_quota"];
-    assert_eq!(counts.map(|name| row[name].as_u64().unwrap()), [4, 3, 1, 1, 5]);
+    assert_eq!(
+        counts.map(|name| row[name].as_u64().unwrap()),
+        [4, 3, 1, 1, 5]
+    );
     assert_eq!(row["days_from_80_percent"], 1);
     assert_eq!(row["days_used_up"], 0);
     let by_day = written(&usage::rows(&days, &directory, usage::By::Day, None));
@@ -81,7 +105,11 @@ fn usage_counts_as_quotas_do() {
     assert_eq!(row(&called)["left"], 0);
     assert_eq!(row("gone")["left"], Value::Null);
     let other = usage::half_year(&format!("{}H1", today.year() - 1)).unwrap();
-    assert!(usage::count(&*reader, &town::zone(), other).unwrap().is_empty());
+    assert!(
+        usage::count(&*reader, &town::zone(), other)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -110,8 +138,8 @@ fn a_breach_concerns_those_of_whom_something_was_given() {
             "call": {"agency": "dukcapil", "service": "population", "grant": "S-1",
                 "outcome": "answered"}}),
     ]);
-    let always: [Timestamp; 2] = ["2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z"]
-        .map(|moment| moment.parse().unwrap());
+    let always: [Timestamp; 2] =
+        ["2000-01-01T00:00:00Z", "2099-01-01T00:00:00Z"].map(|moment| moment.parse().unwrap());
     let of = |clerk, member| breach::Of {
         from: always[0],
         to: always[1],
@@ -127,12 +155,23 @@ fn a_breach_concerns_those_of_whom_something_was_given() {
     assert_eq!(subjects, ["1", "3"]);
     // What a stream says twice was given once.
     assert_eq!(rows[0]["given"], json!(["person-identity/1:nik=1"]));
-    assert_eq!(rows[0]["verified"], json!(["person-identity/1:full_name=1"]));
+    assert_eq!(
+        rows[0]["verified"],
+        json!(["person-identity/1:full_name=1"])
+    );
     assert_eq!(found.calls["dukcapil/population"], 1);
     let all = breach::gather(&*reader, of(None, None)).unwrap();
     assert_eq!(all.subjects.len(), 3);
     let nobody = breach::gather(&*reader, of(None, Some("bpn"))).unwrap();
     assert!(nobody.subjects.is_empty() && nobody.calls.is_empty());
-    let before = breach::Of { to: always[0], ..of(None, None) };
-    assert!(breach::gather(&*reader, before).unwrap().subjects.is_empty());
+    let before = breach::Of {
+        to: always[0],
+        ..of(None, None)
+    };
+    assert!(
+        breach::gather(&*reader, before)
+            .unwrap()
+            .subjects
+            .is_empty()
+    );
 }

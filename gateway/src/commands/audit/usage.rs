@@ -87,19 +87,20 @@ pub(super) type Days = BTreeMap<(String, Date), Day>;
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     let opened = Opened::open(&args.config)?;
     let days = count(&*opened.reader, &opened.config.time_zone, args.half_year)?;
-    rows(&days, &opened.config.directory, args.by, args.grant.as_deref()).write(args.output, out)?;
+    rows(
+        &days,
+        &opened.config.directory,
+        args.by,
+        args.grant.as_deref(),
+    )
+    .write(args.output, out)?;
     Ok(0)
 }
 
 /// Reads the half-year's entries.
-pub(super) fn count(
-    reader: &dyn Reader,
-    zone: &TimeZone,
-    half: HalfYear,
-) -> anyhow::Result<Days> {
-    let moment = |day: Date| -> anyhow::Result<Timestamp> {
-        Ok(zone.to_timestamp(day.at(0, 0, 0, 0))?)
-    };
+pub(super) fn count(reader: &dyn Reader, zone: &TimeZone, half: HalfYear) -> anyhow::Result<Days> {
+    let moment =
+        |day: Date| -> anyhow::Result<Timestamp> { Ok(zone.to_timestamp(day.at(0, 0, 0, 0))?) };
     let (from, until) = (moment(half.first)?, moment(half.end)?);
     let size = reader.checkpoint()?.size;
     let mut days = Days::new();
@@ -202,7 +203,14 @@ pub(super) fn rows(days: &Days, directory: &Directory, by: By, only: Option<&str
     for ((grant, period), days) in groups {
         let (consumer, source, of, quota) = granted(directory, grant);
         let questions: u64 = days.iter().map(|day| day.questions).sum();
-        let mut row = vec![json!(grant), consumer, source, of, json!(period), json!(questions)];
+        let mut row = vec![
+            json!(grant),
+            consumer,
+            source,
+            of,
+            json!(period),
+            json!(questions),
+        ];
         for (_, words) in COLUMNS {
             let named = days.iter().flat_map(|day| &day.outcomes);
             let named = named.filter(|(word, _)| words.contains(&word.as_str()));
@@ -212,9 +220,8 @@ pub(super) fn rows(days: &Days, directory: &Directory, by: By, only: Option<&str
         // Against today's quota: what it was then isn't in the log.
         let from = |percent: u128| {
             let quota = quota?;
-            let reached = |day: &&&Day| {
-                u128::from(day.questions) * 100 >= u128::from(quota) * percent
-            };
+            let reached =
+                |day: &&&Day| u128::from(day.questions) * 100 >= u128::from(quota) * percent;
             Some(days.iter().filter(reached).count())
         };
         match by {

@@ -36,110 +36,110 @@ Exit codes:
   7 no agency answered in time, or the gateway didn't")]
 pub struct Args {
     #[command(flatten)]
-    pub(super) question: Box<Question>,
+    pub(in crate::commands) question: Box<Question>,
     #[command(flatten)]
-    pub(super) right: Box<Right>,
+    pub(in crate::commands) right: Box<Right>,
     /// Id of the lookup, to send one again that may have been carried out
     #[arg(help_heading = "Answer", long, value_name = "UUID")]
-    pub(super) request_id: Option<Uuid>,
+    pub(in crate::commands) request_id: Option<Uuid>,
     /// How long the agencies may take, 200ms to 15s
     #[arg(help_heading = "Answer", long, default_value = "3s", value_parser = duration)]
-    pub(super) deadline: Duration,
+    pub(in crate::commands) deadline: Duration,
     /// Language of the answer's sentences
     #[arg(help_heading = "Answer", long, value_parser = words(Locale::ALL.iter().map(|w| w.as_str())).try_map(|w| w.parse::<Locale>()))]
-    pub(super) lang: Option<Locale>,
+    pub(in crate::commands) lang: Option<Locale>,
     /// For people, for programs, or for programs as it arrives
     #[arg(help_heading = "Answer", long, short, value_enum, default_value_t = Output::Table)]
-    pub(super) output: Output,
+    pub(in crate::commands) output: Output,
     /// Show identifiers in the table whole
     #[arg(help_heading = "Answer", long)]
-    pub(super) expose: bool,
+    pub(in crate::commands) expose: bool,
     #[command(flatten)]
-    pub(super) gateway: Box<Gateway>,
+    pub(in crate::commands) gateway: Box<Gateway>,
 }
 
 /// About whom, and what.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Question")]
-pub(super) struct Question {
+pub(in crate::commands) struct Question {
     /// The identifier; - reads it from standard input, where the shell's history doesn't see it
-    #[arg(default_value = "-", hide_default_value = true, value_parser = sensitive)]
-    pub(super) subject: Sensitive<String>,
+    #[arg(value_parser = sensitive)]
+    pub(in crate::commands) subject: Option<Sensitive<String>>,
     /// Kind of identifier
     #[arg(long, default_value = "nik", value_parser = words(Scheme::ALL.map(Scheme::as_str)).try_map(|w| w.parse::<Scheme>()))]
-    pub(super) scheme: Scheme,
+    pub(in crate::commands) scheme: Scheme,
     /// How the citizen showed it
     #[arg(long, value_parser = words(PresentedAs::ALL.iter().map(|w| w.as_str())).try_map(|w| w.parse::<PresentedAs>()))]
-    pub(super) presented_as: Option<PresentedAs>,
+    pub(in crate::commands) presented_as: Option<PresentedAs>,
     /// Record to read, with all granted fields or some; ! when the service can't go on without it
     #[arg(
         long,
         value_name = "RECORD[=FIELD,…][!]",
         required_unless_present = "claim"
     )]
-    pub(super) record: Vec<RecordText>,
+    pub(in crate::commands) record: Vec<RecordText>,
     /// Value to verify; may be repeated
     #[arg(long, value_name = "RECORD:FIELD:OP[=VALUE]", value_parser = sensitive)]
-    pub(super) claim: Vec<Sensitive<String>>,
+    pub(in crate::commands) claim: Vec<Sensitive<String>>,
     /// Record without which the service can't go on
     #[arg(long, value_name = "RECORD")]
-    pub(super) required: Vec<RecordRef>,
+    pub(in crate::commands) required: Vec<RecordRef>,
 }
 
 /// Why, by which right, for whom.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Right")]
-pub(super) struct Right {
+pub(in crate::commands) struct Right {
     /// Why it is asked for, such as business_licence
     #[arg(long, hide_possible_values = true, value_parser = words(Purpose::ALL.iter().map(|w| w.as_str())).try_map(|w| w.parse::<Purpose>()))]
-    pub(super) purpose: Purpose,
+    pub(in crate::commands) purpose: Purpose,
     /// By which right, and the law or document that says so: legal_obligation:"PP 28/2025"
     #[arg(long, value_name = "KIND:REFERENCE")]
-    pub(super) legal_basis: Basis,
+    pub(in crate::commands) legal_basis: Basis,
     /// Agreement between the organisations
     #[arg(long, value_name = "ID")]
-    pub(super) agreement: Option<String>,
+    pub(in crate::commands) agreement: Option<String>,
     /// The citizen's consent, where that is the legal basis
     #[arg(long, value_name = "ID")]
-    pub(super) consent: Option<String>,
+    pub(in crate::commands) consent: Option<String>,
     /// Case at the counter, under which the lookup is audited
     #[arg(long)]
-    pub(super) case: String,
+    pub(in crate::commands) case: String,
     /// Who asks
     #[arg(long, env = "LOKET_CLERK")]
-    pub(super) clerk: String,
+    pub(in crate::commands) clerk: String,
     /// At which counter
     #[arg(long, env = "LOKET_COUNTER")]
-    pub(super) counter: String,
+    pub(in crate::commands) counter: String,
 }
 
 /// Where the gateway is, who we are, whom we trust.
 #[derive(Debug, ClapArgs)]
 #[command(next_help_heading = "Gateway")]
-pub(super) struct Gateway {
+pub(in crate::commands) struct Gateway {
     /// https://host[:port]
     #[arg(long, env = "LOKET_URL")]
-    pub(super) url: String,
+    pub(in crate::commands) url: String,
     /// PEM file of our certificate
     #[arg(long, env = "LOKET_CERT")]
-    pub(super) cert: PathBuf,
+    pub(in crate::commands) cert: PathBuf,
     /// PEM file of its key
     #[arg(long, env = "LOKET_KEY")]
-    pub(super) key: PathBuf,
+    pub(in crate::commands) key: PathBuf,
     /// PEM file of the gateway's authority
     #[arg(long, env = "LOKET_CA")]
-    pub(super) ca: PathBuf,
+    pub(in crate::commands) ca: PathBuf,
     /// PEM file of the authority's revocation list
     #[arg(long, env = "LOKET_CRL")]
-    pub(super) crl: Vec<PathBuf>,
+    pub(in crate::commands) crl: Vec<PathBuf>,
     /// Name in the gateway's certificate, where it isn't the URL's host
     #[arg(long)]
-    pub(super) server_name: Option<String>,
+    pub(in crate::commands) server_name: Option<String>,
 }
 
 /// What the answer looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
+pub(in crate::commands) enum Output {
     /// For people.
     Table,
     /// The gateway's answer, one document.
@@ -148,7 +148,9 @@ pub(super) enum Output {
     Ndjson,
 }
 
-fn words(all: impl IntoIterator<Item = &'static str>) -> PossibleValuesParser {
+pub(in crate::commands) fn words(
+    all: impl IntoIterator<Item = &'static str>,
+) -> PossibleValuesParser {
     PossibleValuesParser::new(all)
 }
 

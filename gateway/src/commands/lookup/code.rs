@@ -4,23 +4,23 @@ use loket_sdk::client::Error;
 use loket_sdk::message::{Answer, Outcome, Overall};
 
 /// Every agency gave an answer, an honest "no" among others.
-pub(super) const COMPLETE: u8 = 0;
+pub(in crate::commands) const COMPLETE: u8 = 0;
 /// None of the others.
-pub(super) const FAILED: u8 = 1;
+pub(in crate::commands) const FAILED: u8 = 1;
 /// The command line can't be carried out.
-pub(super) const USAGE: u8 = 2;
+pub(in crate::commands) const USAGE: u8 = 2;
 /// All say that they have no record.
-pub(super) const NOT_FOUND: u8 = 4;
+pub(in crate::commands) const NOT_FOUND: u8 = 4;
 /// All is denied, by a grant, the gateway or the agencies.
-pub(super) const DENIED: u8 = 5;
+pub(in crate::commands) const DENIED: u8 = 5;
 /// Some gave an answer.
-pub(super) const PARTIAL: u8 = 6;
+pub(in crate::commands) const PARTIAL: u8 = 6;
 /// None answered in time, or the gateway didn't.
-pub(super) const TIMED_OUT: u8 = 7;
+pub(in crate::commands) const TIMED_OUT: u8 = 7;
 
 /// By the answer as a whole; where all agencies say the same, by that. What wasn't attempted says
 /// nothing by itself: it follows from another's denial.
-pub(super) fn of_answer(answer: &Answer) -> u8 {
+pub(in crate::commands) fn of_answer(answer: &Answer) -> u8 {
     let mut outcomes = answer
         .results
         .iter()
@@ -44,7 +44,7 @@ pub(super) fn of_answer(answer: &Answer) -> u8 {
 }
 
 /// By what stands between the caller and an answer.
-pub(super) fn of_error(error: &Error) -> u8 {
+pub(in crate::commands) fn of_error(error: &Error) -> u8 {
     match error {
         Error::Usage { .. } => USAGE,
         Error::Timeout { .. } => TIMED_OUT,

@@ -13,10 +13,10 @@ use serde_json::Value;
 
 /// `RECORD[=FIELD,…][!]`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RecordText {
-    pub(super) record: RecordRef,
-    pub(super) fields: Option<Vec<String>>,
-    pub(super) required: bool,
+pub(in crate::commands) struct RecordText {
+    pub(in crate::commands) record: RecordRef,
+    pub(in crate::commands) fields: Option<Vec<String>>,
+    pub(in crate::commands) required: bool,
 }
 
 impl FromStr for RecordText {
@@ -81,16 +81,16 @@ fn known(text: &str) -> Result<(RecordRef, &'static RecordSchema), String> {
 
 /// One claim.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) record: RecordRef,
-    pub(super) field: String,
-    pub(super) op: Op,
+pub(in crate::commands) struct Asked {
+    pub(in crate::commands) record: RecordRef,
+    pub(in crate::commands) field: String,
+    pub(in crate::commands) op: Op,
     /// `null` where the operation takes none.
-    pub(super) value: Value,
+    pub(in crate::commands) value: Value,
 }
 
 /// Reads `RECORD:FIELD:OP[=VALUE]`.
-pub(super) fn claim(text: &str) -> Result<Asked, String> {
+pub(in crate::commands) fn claim(text: &str) -> Result<Asked, String> {
     let fault = |what: &str| format!("--claim: {what}");
     let (head, value) = match text.split_once('=') {
         Some((head, value)) => (head, Some(value)),
@@ -155,9 +155,9 @@ fn scalar(text: &str) -> Result<Value, &'static str> {
 
 /// `KIND:REFERENCE`
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Basis {
-    pub(super) kind: LegalBasisKind,
-    pub(super) reference: String,
+pub(in crate::commands) struct Basis {
+    pub(in crate::commands) kind: LegalBasisKind,
+    pub(in crate::commands) reference: String,
 }
 
 impl FromStr for Basis {

@@ -9,13 +9,20 @@ use loket_sdk::sensitive::Sensitive;
 const LONGEST: u64 = 256;
 
 /// The inner error is a sentence for the caller, without the value.
-pub(super) fn read(
-    argument: &Sensitive<String>,
+pub(in crate::commands) fn read(
+    argument: Option<&Sensitive<String>>,
     scheme: Scheme,
     input: &mut dyn BufRead,
     err: &mut dyn Write,
 ) -> io::Result<Result<Sensitive<String>, String>> {
-    let raw = if argument.expose() == "-" {
+    let given = argument.filter(|argument| argument.expose() != "-");
+    let raw = if let Some(argument) = given {
+        writeln!(
+            err,
+            "warning: an identifier among the arguments stays in the shell's history and in the list of processes; leave it out and give it on standard input"
+        )?;
+        argument.clone()
+    } else {
         if io::stdin().is_terminal() {
             write!(err, "{scheme}: ")?;
             err.flush()?;
@@ -24,12 +31,6 @@ pub(super) fn read(
             Ok(line) => line,
             Err(what) => return Ok(Err(what)),
         }
-    } else {
-        writeln!(
-            err,
-            "warning: an identifier among the arguments stays in the shell's history and in the list of processes; leave it out and give it on standard input"
-        )?;
-        argument.clone()
     };
     let normal = ids::normalise(scheme, raw.expose().trim());
     Ok(normal

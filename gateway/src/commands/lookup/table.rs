@@ -8,15 +8,15 @@ use serde_json::Value;
 
 /// How much is shown, and how wide.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Showing {
+pub(in crate::commands) struct Showing {
     /// Identifiers whole.
     pub(super) exposed: bool,
     /// Columns of the terminal.
-    pub(super) width: u16,
+    pub(in crate::commands) width: u16,
 }
 
 impl Showing {
-    pub(super) fn new(exposed: bool) -> Self {
+    pub(in crate::commands) fn new(exposed: bool) -> Self {
         let columns = std::env::var("COLUMNS").ok();
         let width = columns.and_then(|columns| columns.parse().ok());
         Self {
@@ -172,7 +172,7 @@ fn sentence(finding: &Finding) -> String {
 }
 
 /// What came over the wire can't move the cursor, colour the screen or hide what stands beside it.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::commands) fn printable(text: &str) -> String {
     let hides = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

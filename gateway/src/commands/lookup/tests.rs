@@ -9,7 +9,7 @@ use super::question::{Basis, RecordText, claim};
 use super::table::{self, Showing};
 use super::{Args, Output, code, run_with, voice};
 
-mod town;
+pub(in crate::commands) mod town;
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -17,7 +17,7 @@ struct Cli {
     args: Args,
 }
 
-const NIK: &str = "3510161405889901";
+pub(in crate::commands) const NIK: &str = "3510161405889901";
 
 fn parse(more: &[&str]) -> Result<Args, clap::Error> {
     let base = [

@@ -10,13 +10,13 @@ use super::arguments::Output;
 use super::table::printable;
 
 /// What the caller got wrong; nothing was sent.
-pub(super) fn usage(what: &str, err: &mut dyn Write) -> io::Result<()> {
+pub(in crate::commands) fn usage(what: &str, err: &mut dyn Write) -> io::Result<()> {
     writeln!(err, "error: {}", printable(what))?;
-    writeln!(err, "For more information, try 'loket lookup --help'.")
+    writeln!(err, "For more information, try '--help'.")
 }
 
 /// What stands between the caller and an answer; for programs, the last document of the output too.
-pub(super) fn failure(
+pub(in crate::commands) fn failure(
     error: &Error,
     output: Output,
     out: &mut dyn Write,

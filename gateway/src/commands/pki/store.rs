@@ -32,7 +32,7 @@ pub(super) struct Entry {
 }
 
 /// Writes a file that isn't there yet.
-pub(super) fn create(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
+pub(in crate::commands) fn create(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
     let mut options = fs::File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -42,7 +42,7 @@ pub(super) fn create(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<(
 }
 
 /// Writes a file whole or not at all.
-pub(super) fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+pub(in crate::commands) fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let new = path.with_extension("new");
     let write = || fs::write(&new, content).and_then(|()| fs::rename(&new, path));
     write().with_context(|| format!("can't write {}", path.display()))

@@ -19,13 +19,23 @@ fn rules_and_roles_are_read() {
     let obliged = LegalBasisKind::LegalObligation;
     let deferred = Visibility::Deferred(date(2027, 2, 22));
     assert_eq!(decided(Purpose::PoliceClearance, obliged), deferred);
-    assert_eq!(decided(Purpose::PoliceClearance, LegalBasisKind::Consent), Visibility::Now);
+    assert_eq!(
+        decided(Purpose::PoliceClearance, LegalBasisKind::Consent),
+        Visibility::Now
+    );
     assert_eq!(decided(Purpose::VehicleTax, obliged), Visibility::Now);
     assert!(config.directory.members()[0].systems[0].roles.is_empty());
 
-    let desk = patched(&[("id = \"counter\"\n", "id = \"counter\"\nroles = [\"subject_desk\"]\n")]);
+    let desk = patched(&[(
+        "id = \"counter\"\n",
+        "id = \"counter\"\nroles = [\"subject_desk\"]\n",
+    )]);
     let config = load(&town(), &desk).unwrap();
-    assert!(config.directory.members()[0].systems[0].roles.contains(&Role::SubjectDesk));
+    assert!(
+        config.directory.members()[0].systems[0]
+            .roles
+            .contains(&Role::SubjectDesk)
+    );
 }
 
 #[test]
@@ -36,19 +46,37 @@ fn what_is_wrong_in_a_rule_is_found_there() {
     };
     let at = |key: &'static str| ("", key, "");
     let purpose = "purposes = [\"vehicle_tax\"]\n";
-    rule(&format!("{purpose}deferred_days = 0"), &[at("visibility[0].deferred_days")]);
-    rule(&format!("{purpose}deferred_days = 3651"), &[at("visibility[0].deferred_days")]);
-    rule(&format!("{purpose}withheld = \" \""), &[at("visibility[0].withheld")]);
+    rule(
+        &format!("{purpose}deferred_days = 0"),
+        &[at("visibility[0].deferred_days")],
+    );
+    rule(
+        &format!("{purpose}deferred_days = 3651"),
+        &[at("visibility[0].deferred_days")],
+    );
+    rule(
+        &format!("{purpose}withheld = \" \""),
+        &[at("visibility[0].withheld")],
+    );
     rule(purpose, &[at("visibility[0].deferred_days")]);
     let both = format!("{purpose}deferred_days = 3\nwithheld = \"UU 27/2022 art. 15\"");
     rule(&both, &[at("visibility[0].deferred_days")]);
-    rule("deferred_days = 3", &[("", "visibility[0].purposes", "would hide every lookup")]);
+    rule(
+        "deferred_days = 3",
+        &[("", "visibility[0].purposes", "would hide every lookup")],
+    );
     rule(
         "purposes = [\"vehicle-tax\"]\ndeferred_days = 3",
         &[("", "visibility[0].purposes", "vehicle_tax")],
     );
-    let patch = [("id = \"counter\"\n", "id = \"counter\"\nroles = [\"desk\"]\n")];
-    check(&patch, &[("", "members[0].systems[0].roles[0]", "subject_desk")]);
+    let patch = [(
+        "id = \"counter\"\n",
+        "id = \"counter\"\nroles = [\"desk\"]\n",
+    )];
+    check(
+        &patch,
+        &[("", "members[0].systems[0].roles[0]", "subject_desk")],
+    );
 }
 
 /// What stands behind a reference is for people.

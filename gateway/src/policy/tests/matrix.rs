@@ -94,6 +94,7 @@ fn decisions_agree_with_every_cell() {
                                 wanted,
                                 today: town::TODAY,
                                 held: false,
+                                break_glass: false,
                             };
                             decide(&directory, &question).is_ok()
                         };

@@ -5,6 +5,7 @@ use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 
 use super::calls::Calls;
 use super::connections::Connections;
+use super::glass::Glass;
 use super::reloads::Reloads;
 use crate::telemetry::names as name;
 
@@ -44,6 +45,7 @@ pub(super) struct Instruments {
     pub(super) audit_witness_failures: Counter<u64>,
     pub(super) calls: Calls,
     pub(super) connections: Connections,
+    pub(super) glass: Glass,
     pub(super) reloads: Reloads,
     pub(super) tls_handshakes: Counter<u64>,
     pub(super) tls_cert_not_after: Gauge<i64>,
@@ -156,6 +158,7 @@ impl Instruments {
             ),
             calls: Calls::new(meter),
             connections: Connections::new(meter),
+            glass: Glass::new(meter),
             reloads: Reloads::new(meter),
             tls_handshakes: counter(name::TLS_HANDSHAKES, "TLS handshakes with callers."),
             tls_cert_not_after: meter

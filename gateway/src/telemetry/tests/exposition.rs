@@ -26,6 +26,8 @@ loket_audit_records_total counter
 loket_audit_witness_failures_total counter
 loket_audit_witnessed gauge
 loket_audit_write_failures_total counter
+loket_break_glass_overdue gauge
+loket_break_glass_total counter
 loket_build_info gauge
 loket_calls_body_bytes_total counter
 loket_calls_total counter
@@ -72,6 +74,8 @@ fn samples_have_the_contracts_labels() {
         r#"loket_audit_records_total{kind="lookup"} 1"#,
         r#"loket_audit_witnessed{loket_witness="auditor"} 7"#,
         r#"loket_audit_witness_failures_total{loket_witness="auditor"} 1"#,
+        r#"loket_break_glass_overdue 2"#,
+        r#"loket_break_glass_total{ground="disaster"} 1"#,
         r#"loket_build_info{version="test"} 1"#,
         r#"loket_calls_body_bytes_total{direction="request",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 4"#,
         r#"loket_calls_body_bytes_total{direction="response",loket_member="bapenda",loket_service="population",service_peer_name="dukcapil"} 70000"#,
@@ -190,6 +194,8 @@ fn exercised() -> String {
     metrics.audit_recorded("lookup");
     metrics.set_audit_queue(3);
     metrics.quota_used("G-001", 0.8);
+    metrics.glass_broken(loket_sdk::message::Ground::Disaster);
+    metrics.set_glass_overdue(2);
     metrics.audit_write_failed();
     metrics.witnessed("auditor", 7, true);
     metrics.witnessed("auditor", 8, false);

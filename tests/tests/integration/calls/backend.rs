@@ -106,6 +106,9 @@ pub(super) async fn of(http: Protocol, change: impl FnOnce(&mut Directory)) -> (
         valid_from: "2020-01-01".parse().unwrap(),
         valid_to: "2099-12-31".parse().unwrap(),
         state: GrantState::Active,
+        dpia_ref: None,
+        signature: None,
+        narrowed: None,
     };
     let mut parts = town.parts();
     parts.services = vec![service];

@@ -108,7 +108,7 @@ async fn the_log_reaches_a_limit_that_is_lifted() {
         .args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#])
         .arg(loket());
     let gateway = Gateway::launch(command, &site.config());
-    let segment = site.audit.join(format!("{:020}.log", 1));
+    let segment = site.audit.join(format!("wal/{:020}.wal", 0));
     let limit = |gateway: &Gateway| {
         let size = std::fs::metadata(&segment).unwrap().len();
         gateway.limit(Resource::Fsize, Some(size + 100));

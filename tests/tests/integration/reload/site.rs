@@ -143,6 +143,7 @@ impl Site {
             r#"
 [gateway]
 trust_domain = "loket.example"
+danger_unsigned_grants = true
 [listener]
 address = "{listener}"
 max_connections = {max_connections}

@@ -112,3 +112,12 @@ pub(super) fn append_to(path: &Path) -> io::Result<File> {
     options.read(true).append(true).create(true).mode(0o600);
     options.open(path)
 }
+
+/// All of a file; nothing if it isn't there.
+pub(super) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem;
 use tlog_tiles::tlog::{Hash, record_hash, tree_hash};
 
+use super::disk;
 use super::notes;
 use super::paths::{self, WIDTH};
 use super::tail::{Chunk, Row, Tail, full, root};
@@ -53,11 +54,12 @@ pub(super) fn load(dir: &Path, keys: Option<&Keys>) -> Result<Loaded, OpenError>
     }
     // Before the segments: what is written meanwhile must not seem to be cut off.
     let newest = dir.join(paths::CHECKPOINT);
-    let newest = notes::last(&newest).map_err(io(&newest))?;
+    let newest = disk::read_if_there(&newest).map_err(io(&newest))?;
     let sealed = dir.join(paths::CHECKPOINTS);
     let sealed = notes::last(&sealed).map_err(io(&sealed))?;
     let loading = Loading { dir, keys };
-    let newest = newest.map(|(note, _)| loading.said(&note, paths::CHECKPOINT));
+    let newest =
+        newest.map(|note| loading.said(&String::from_utf8_lossy(&note), paths::CHECKPOINT));
     let newest = newest.transpose()?;
     let sealed = sealed.map(|(note, _)| loading.said(&note, paths::CHECKPOINTS));
     let sealed = sealed.transpose()?.unwrap_or_else(|| Signed {

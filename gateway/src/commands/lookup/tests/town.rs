@@ -12,16 +12,16 @@ use crate::config::Config;
 use crate::service::Service;
 use crate::telemetry::{LogFormat, Settings, Telemetry};
 
-struct Town {
-    files: TempDir,
+pub(in crate::commands) struct Town {
+    pub(in crate::commands) files: TempDir,
     runtime: tokio::runtime::Runtime,
-    dukcapil: FakeAgency,
+    pub(in crate::commands) dukcapil: FakeAgency,
     djp: FakeAgency,
-    url: String,
+    pub(in crate::commands) url: String,
 }
 
 impl Town {
-    fn start() -> Self {
+    pub(in crate::commands) fn start() -> Self {
         let files = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -59,6 +59,11 @@ impl Town {
         }
     }
 
+    /// Leaves what runs to end by itself.
+    pub(in crate::commands) fn leave(self) {
+        self.runtime.shutdown_background();
+    }
+
     fn args(&self, more: &[&str]) -> Args {
         let mut args = parse(more).unwrap();
         args.gateway.url.clone_from(&self.url);
@@ -83,6 +88,7 @@ fn settings() -> Settings {
 const CONFIGURATION: &str = r#"
 [gateway]
 trust_domain = "loket.example"
+danger_unsigned_grants = true
 [listener]
 address = "127.0.0.1:0"
 [admin]
@@ -209,5 +215,5 @@ fn a_clerk_asks_and_sees_what_each_said() {
         err.contains("fault: this side") && err.contains("trace: "),
         "{err}"
     );
-    town.runtime.shutdown_background();
+    town.leave();
 }
