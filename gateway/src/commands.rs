@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod explain;
+pub mod justifications;
 pub mod lookup;
 pub mod pki;
 pub mod serve;

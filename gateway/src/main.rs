@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loket_gateway::commands::{check, explain, lookup, pki, serve};
+use loket_gateway::commands::{check, explain, justifications, lookup, pki, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,6 +41,8 @@ enum Command {
     Lookup(lookup::Args),
     /// Say why a lookup would be carried out or refused
     Explain(Box<explain::Args>),
+    /// Show an auditor why each glass was broken
+    Justifications(justifications::Args),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
 }
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(args, &mut out),
         Command::Lookup(args) => lookup::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),
+        Command::Justifications(args) => justifications::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
     };
     match result {
