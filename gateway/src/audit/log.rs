@@ -246,7 +246,10 @@ pub fn replay(
     let mut text = String::new();
     reader.leaves(from..size, &mut |place, leaf| {
         // The log writes nothing else, and no object without a date.
-        if let Some(members) = str::from_utf8(leaf).ok().and_then(|leaf| leaf.strip_prefix('{')) {
+        if let Some(members) = str::from_utf8(leaf)
+            .ok()
+            .and_then(|leaf| leaf.strip_prefix('{'))
+        {
             text.clear();
             // Writing to a text can't fail.
             let _ = write!(text, r#"{{"entry":{},{members}"#, place + 1);
