@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The keys that name files, one or many. Paths are relative to the file that names them.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "holds_file",
     "grants_dir",
     "tls.certificate",

@@ -167,11 +167,8 @@ fn readers_cope_with_a_log_that_is_sealed_under_them() {
             let size = view.checkpoint().unwrap().size;
             assert!(size >= last);
             assert_eq!(cases(&view, 0..size), numbered(1..=size));
-            assert_eq!(verified(&path).unwrap().checkpoint.size, {
-                last = size.max(last);
-                verified(&path).unwrap().entries.max(last)
-            });
-            times += 1;
+            assert!(verified(&path).unwrap().entries >= size);
+            (last, times) = (size, times + 1);
         }
     });
     for n in 0..40 {
@@ -208,7 +205,7 @@ fn what_is_past_its_term_goes_and_the_tree_still_verifies() {
     assert_eq!(view.since(at(512)).unwrap(), 512);
     assert!(view.since(at(700)).unwrap() <= 700);
     // What is left can be proved, and the log goes on, but never loses all of it.
-    crate::audit::proof::evidence(&view, 513).unwrap();
+    crate::audit::proof::evidence(&view, 513, None).unwrap();
     let mut store = open(dir.path());
     append(&mut store, 1001..=1001);
     drop(store);
