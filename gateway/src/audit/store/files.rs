@@ -91,6 +91,7 @@ impl Files {
         let lock = lock(dir)?;
         let Loaded { head, view, last } = load(dir, Some(keys))?;
         disk::create_dir(&paths::wal(dir)).map_err(io)?;
+        disk::sync_dir(dir).map_err(io)?;
         let wal = match last {
             Some(Last {
                 path,

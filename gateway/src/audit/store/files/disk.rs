@@ -64,9 +64,9 @@ impl<'a> Replacing<'a> {
         Ok(())
     }
 
+    /// Each up to the base has its name made durable, also if it is there: a crash may have come between.
     fn create_dir(&mut self, dir: &Path) -> io::Result<()> {
-        self.dirs.insert(dir.to_owned());
-        if dir == self.base || dir.is_dir() {
+        if !self.dirs.insert(dir.to_owned()) || dir == self.base {
             return Ok(());
         }
         if let Some(parent) = dir.parent() {

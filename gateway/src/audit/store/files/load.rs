@@ -268,10 +268,11 @@ impl Loading<'_> {
         let Some(keys) = self.keys else {
             return Ok(());
         };
-        let rest = wal::remainder(&last.path, last.whole).map_err(|source| OpenError::Io {
-            path: last.path.clone(),
-            source,
-        })?;
+        let rest =
+            wal::remainder(&last.path, last.whole, last.torn).map_err(|source| OpenError::Io {
+                path: last.path.clone(),
+                source,
+            })?;
         let name = format!("{}\n", keys.origin());
         for at in memmem::find_iter(&rest, &name) {
             let said = notes::next(&rest[at..]).and_then(|(note, _)| note_of(note, keys));
@@ -299,7 +300,7 @@ impl Loading<'_> {
     }
 }
 
-/// The size that a note says. Its end isn't known: after it may stand what looks like its own line.
+/// The size that a note says, if it is one of this log.
 fn note_of(note: &[u8], keys: &Keys) -> Option<u64> {
     keys.open(note).ok().map(|said| said.size())
 }

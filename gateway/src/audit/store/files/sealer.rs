@@ -190,7 +190,7 @@ impl Work {
         let mut state = self.shared.state();
         match (&state.failed, &failed) {
             (None, Some(cause)) => tracing::error!(
-                error = cause,
+                loket.cause = cause,
                 "entries of the audit log can't be moved into bundles; they stay where they are"
             ),
             (Some(_), None) => {

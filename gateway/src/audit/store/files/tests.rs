@@ -167,11 +167,8 @@ fn readers_cope_with_a_log_that_is_sealed_under_them() {
             let size = view.checkpoint().unwrap().size;
             assert!(size >= last);
             assert_eq!(cases(&view, 0..size), numbered(1..=size));
-            assert_eq!(verified(&path).unwrap().checkpoint.size, {
-                last = size.max(last);
-                verified(&path).unwrap().entries.max(last)
-            });
-            times += 1;
+            assert!(verified(&path).unwrap().entries >= size);
+            (last, times) = (size, times + 1);
         }
     });
     for n in 0..40 {

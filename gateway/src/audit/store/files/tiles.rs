@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tlog_tiles::tlog::{HASH_SIZE, Hash, record_hash};
 
@@ -24,26 +24,33 @@ const BUNDLES: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Tiles {
     dir: PathBuf,
-    tiles: Mutex<RecentTiles>,
-    bundles: Mutex<Recent<u64, Arc<Bundle>, BUNDLES>>,
+    tiles: Recent<(u8, u64), Arc<[Hash]>, TILES>,
+    bundles: Recent<u64, Arc<Bundle>, BUNDLES>,
 }
-
-/// Tiles by level and number.
-type RecentTiles = Recent<(u8, u64), Arc<[Hash]>, TILES>;
 
 /// What was asked for last.
 #[derive(Debug)]
-struct Recent<K, V, const N: usize>(VecDeque<(K, V)>);
+struct Recent<K, V, const N: usize>(Mutex<VecDeque<(K, V)>>);
 
 impl<K: PartialEq, V: Clone, const N: usize> Recent<K, V, N> {
+    fn new() -> Self {
+        Self(Mutex::new(VecDeque::new()))
+    }
+
+    fn all(&self) -> MutexGuard<'_, VecDeque<(K, V)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn find(&self, key: &K) -> Option<V> {
-        let found = self.0.iter().find(|(kept, _)| kept == key);
+        let all = self.all();
+        let found = all.iter().find(|(kept, _)| kept == key);
         found.map(|(_, value)| value.clone())
     }
 
-    fn keep(&mut self, key: K, value: V) {
-        self.0.truncate(N - 1);
-        self.0.push_front((key, value));
+    fn keep(&self, key: K, value: V) {
+        let mut all = self.all();
+        all.truncate(N - 1);
+        all.push_front((key, value));
     }
 }
 
@@ -51,8 +58,8 @@ impl Tiles {
     pub(crate) fn of(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
-            tiles: Mutex::new(Recent(VecDeque::new())),
-            bundles: Mutex::new(Recent(VecDeque::new())),
+            tiles: Recent::new(),
+            bundles: Recent::new(),
         }
     }
 
@@ -62,11 +69,7 @@ impl Tiles {
 
     /// The hashes of a full tile.
     pub(crate) fn tile(&self, level: u8, n: u64) -> Result<Arc<[Hash]>, ReadError> {
-        let kept = &self.tiles;
-        let found = kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .find(&(level, n));
+        let found = self.tiles.find(&(level, n));
         if let Some(tile) = found {
             return Ok(tile);
         }
@@ -85,21 +88,18 @@ impl Tiles {
         }
         let hashes = bytes.as_chunks::<HASH_SIZE>().0.iter();
         let tile: Arc<[Hash]> = hashes.map(|hash| Hash(*hash)).collect();
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.keep((level, n), Arc::clone(&tile));
+        self.tiles.keep((level, n), Arc::clone(&tile));
         Ok(tile)
     }
 
     /// The leaves of a bundle, each compared with its hash.
     pub(crate) fn bundle(&self, n: u64) -> Result<Arc<Bundle>, ReadError> {
-        let kept = &self.bundles;
-        let found = kept.lock().unwrap_or_else(PoisonError::into_inner).find(&n);
+        let found = self.bundles.find(&n);
         if let Some(bundle) = found {
             return Ok(bundle);
         }
         let bundle = Arc::new(self.checked(n, WIDTH)?);
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.keep(n, Arc::clone(&bundle));
+        self.bundles.keep(n, Arc::clone(&bundle));
         Ok(bundle)
     }
 

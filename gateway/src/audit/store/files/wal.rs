@@ -234,11 +234,9 @@ impl Batches {
     }
 }
 
-/// What stands after `whole` bytes of a segment.
-pub(super) fn remainder(path: &Path, whole: u64) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let len = file.metadata()?.len().saturating_sub(whole);
+/// So many bytes of a segment from `whole` on. Who writes may have added to them since.
+pub(super) fn remainder(path: &Path, whole: u64, len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
-    file.read_exact_at(&mut bytes, whole)?;
+    File::open(path)?.read_exact_at(&mut bytes, whole)?;
     Ok(bytes)
 }
