@@ -4,6 +4,8 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that can't run should stop")]
 
+#![expect(clippy::print_stdout, reason = "a benchmark tells what it measured")]
+
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::time::Instant;

@@ -223,7 +223,7 @@ fn parts(url: impl Fn(&str) -> String) -> Parts {
                 id: system("counter"),
                 pins: Vec::new(),
                 mall: None,
-                roles: std::collections::BTreeSet::new(),
+                roles: BTreeSet::new(),
             }],
         }],
         sources: RECORDS

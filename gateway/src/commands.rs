@@ -5,6 +5,7 @@ pub mod check;
 pub mod explain;
 pub mod grant;
 pub mod hold;
+pub mod justifications;
 pub mod lookup;
 pub mod pki;
 pub mod register;

@@ -74,7 +74,7 @@ pub(crate) fn permitted(
     directory: &Directory,
     member: &str,
     lookup: &Value,
-) -> Result<Permitted, policy::Denied> {
+) -> Result<Permitted, Box<policy::Denied>> {
     policy::authorise(
         routed(directory, member, lookup),
         directory,

@@ -4,7 +4,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use loket_gateway::commands::{audit, check, explain, grant, hold, lookup, pki, register, serve};
+use loket_gateway::commands::{
+    audit, check, explain, grant, hold, justifications, lookup, pki, register, serve,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,6 +51,8 @@ enum Command {
     Hold(hold::Args),
     /// Write the register of processing
     Register(register::Args),
+    /// Show an auditor why each glass was broken
+    Justifications(justifications::Args),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
 }
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(args, &mut out),
         Command::Hold(args) => hold::run(args, &mut out),
         Command::Register(args) => register::run(args, &mut out),
+        Command::Justifications(args) => justifications::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
     };
     match result {

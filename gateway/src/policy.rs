@@ -442,7 +442,7 @@ pub fn authorise(
     directory: &Directory,
     today: Date,
     held: bool,
-) -> Result<Permitted, Denied> {
+) -> Result<Permitted, Box<Denied>> {
     let asked = Asked::of(&routed, today, held);
     let decisions: Vec<Result<Permit, Reason>> = routed
         .legs()
@@ -459,7 +459,7 @@ pub fn authorise(
             .is_err_and(|reason| *reason != Reason::OnHold)
     });
     if nothing {
-        return Err(Denied { routed, decisions });
+        return Err(Box::new(Denied { routed, decisions }));
     }
     Ok(Permitted { routed, decisions })
 }

@@ -48,6 +48,8 @@ pub use samples::{sample, samples};
 /// When the system has no random numbers.
 #[must_use]
 pub fn signing_key() -> String {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519);
-    key.expect("random numbers").serialize_pem()
+    match rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519) {
+        Ok(key) => key.serialize_pem(),
+        Err(error) => panic!("no key could be made: {error}"),
+    }
 }

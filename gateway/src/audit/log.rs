@@ -16,6 +16,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -231,7 +232,7 @@ fn draft<T: Serialize + ?Sized>(entry: &T) -> Result<Draft, AuditError> {
     Draft::of(entry).map_err(|not| AuditError::Invalid(not.0))
 }
 
-/// Gives `each` the text of every entry dated since `moment`, in order.
+/// Gives `each` every entry dated since `moment`, in order: its leaf, with its number put first.
 ///
 /// # Errors
 /// [`ReadError`]; `each` has had those before the flaw.
@@ -242,10 +243,17 @@ pub fn replay(
 ) -> Result<(), ReadError> {
     let from = reader.since(moment)?;
     let size = reader.checkpoint()?.size;
-    reader.leaves(from..size, &mut |_, leaf| {
-        // The log writes nothing else.
-        if let Ok(text) = str::from_utf8(leaf) {
-            each(text);
+    let mut text = String::new();
+    reader.leaves(from..size, &mut |place, leaf| {
+        // The log writes nothing else, and no object without a date.
+        if let Some(members) = str::from_utf8(leaf)
+            .ok()
+            .and_then(|leaf| leaf.strip_prefix('{'))
+        {
+            text.clear();
+            // Writing to a text can't fail.
+            let _ = write!(text, r#"{{"entry":{},{members}"#, place + 1);
+            each(&text);
         }
         ControlFlow::Continue(())
     })

@@ -160,7 +160,9 @@ async fn a_day_is_replayed_from_its_first_entry() {
     let replayed = |moment: Timestamp| {
         let mut seen = Vec::new();
         replay(&**log.reader(), moment, &mut |leaf| {
-            seen.push(leaf.to_owned());
+            let entry: Value = serde_json::from_str(leaf).unwrap();
+            assert_eq!(entry["case_id"], format!("c-{}", entry["entry"]));
+            seen.push(entry);
         })
         .unwrap();
         seen.len()

@@ -114,8 +114,9 @@ impl Reader for Shared {
     }
 
     fn since(&self, moment: Timestamp) -> Result<u64, ReadError> {
-        let before = |leaf: &Box<[u8]>| dated(leaf).is_some_and(|at| at < moment);
-        Ok(self.kept().leaves.partition_point(before) as u64)
+        let leaves = &self.kept().leaves;
+        let first = leaves.partition_point(|leaf| dated(leaf).is_some_and(|at| at < moment));
+        Ok(first as u64)
     }
 
     fn first(&self) -> u64 {

@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     let (directory, keys) = (args.source.directory()?, args.source.keys()?);
     let signed = keys.is_some();
     if let Some(pair) = &args.consistent {
-        let [old, new] = [&pair[0], &pair[1]].map(|path| note(path));
+        let [old, new] = [&pair[0], &pair[1]].map(note);
         let (old, new) = (old?, new?);
         let reader = files::read(&directory, keys.as_ref()).map_err(Violation::from);
         let found = reader.and_then(|reader| consistent(&reader, keys.as_ref(), &old, &new));
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
             Err(violation) => refuse(args, &violation, out),
         };
     }
-    let kept = args.from.as_ref().map(|path| note(path)).transpose()?;
+    let kept = args.from.as_ref().map(note).transpose()?;
     let asked = Asked {
         keys: keys.as_ref(),
         kept: kept.as_deref(),

@@ -24,9 +24,12 @@ const BUNDLES: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Tiles {
     dir: PathBuf,
-    tiles: Mutex<Recent<(u8, u64), Arc<[Hash]>, TILES>>,
+    tiles: Mutex<RecentTiles>,
     bundles: Mutex<Recent<u64, Arc<Bundle>, BUNDLES>>,
 }
+
+/// Tiles by level and number.
+type RecentTiles = Recent<(u8, u64), Arc<[Hash]>, TILES>;
 
 /// What was asked for last.
 #[derive(Debug)]
