@@ -106,6 +106,8 @@ fn is_optional(line: &str) -> bool {
         "otlp_endpoint",
         "holds_file",
         "roles",
+        "key",
+        "url",
         "legal_bases",
         "withheld",
     ];

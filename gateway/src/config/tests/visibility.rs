@@ -75,7 +75,7 @@ fn what_is_wrong_in_a_rule_is_found_there() {
     )];
     check(
         &patch,
-        &[("", "members[0].systems[0].roles[0]", "subject_desk")],
+        &[("", "members[0].systems[0].roles", "subject_desk")],
     );
 }
 
