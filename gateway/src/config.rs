@@ -5,6 +5,7 @@
 //! its file, line, key and remedy, and never shows a secret.
 
 pub(crate) mod backend;
+mod database;
 mod directory;
 pub(crate) mod document;
 pub(crate) mod explain;
@@ -36,6 +37,7 @@ use crate::checkpoint::{Keys, NoteError, Signer, SignerError, Witness};
 use crate::directory::Directory;
 use crate::telemetry;
 
+pub use database::Database;
 pub use finding::{ConfigErrors, Finding, Severity};
 pub(crate) use material::unhex;
 
@@ -277,6 +279,8 @@ pub enum AuditStore {
         /// Size at which what is written first is begun anew.
         segment_bytes: u64,
     },
+    /// In a database, which other gateways write to as well.
+    Postgres(Database),
 }
 
 /// How the gateway stops.

@@ -131,6 +131,8 @@ impl Service {
         asked.recount(&snapshot);
         let index = match &config.audit.store {
             AuditStore::Files { directory, .. } => Some(directory.join("index")),
+            // It has an index of its own.
+            AuditStore::Postgres(_) => None,
         };
         let index = index.map(|directory| {
             let follower = Follower::start(&directory, log.reader().clone());

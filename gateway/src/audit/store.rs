@@ -4,10 +4,12 @@
 //! hash and sign alike, by [`Batch`], and pass the same [`suite`]. Their calls block: a store belongs to
 //! the log's own thread, a reader to whoever may wait.
 
+pub mod copy;
 pub mod files;
 mod memory;
-#[cfg(test)]
-pub(crate) mod suite;
+pub mod postgres;
+#[cfg(any(test, feature = "testing"))]
+pub mod suite;
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -20,13 +22,14 @@ use jiff::Timestamp;
 use memchr::memmem::Finder;
 use tlog_tiles::tlog::{self, Hash, HashReader, record_hash};
 
-use super::draft::Draft;
+use super::draft::{Draft, dated};
 use super::tree::Tree;
 use crate::checkpoint::{NoteError, Signer};
 use crate::config::{AuditSettings, AuditStore};
 
 pub use files::Files;
 pub use memory::Memory;
+pub use postgres::Postgres;
 
 /// Opens what the configuration names, or begins it.
 ///
@@ -41,6 +44,10 @@ pub fn open(settings: &AuditSettings) -> Result<Box<dyn Store>, OpenError> {
             segment_bytes,
         } => {
             let store = Files::open(directory, *segment_bytes, signer, keys)?;
+            Ok(Box::new(store))
+        }
+        AuditStore::Postgres(database) => {
+            let store = Postgres::open(database, signer, keys)?;
             Ok(Box::new(store))
         }
     }
@@ -295,6 +302,9 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// The database doesn't answer, or isn't one that keeps what it says it keeps.
+    #[error("the audit log's database can't be used")]
+    Database(#[source] io::Error),
     /// What was opened can't be read.
     #[error("can't read the audit log")]
     Read(#[source] io::Error),
@@ -353,32 +363,59 @@ impl Batch {
         signer: &Signer,
         mut now: impl FnMut() -> Timestamp,
     ) -> Self {
-        let mut head = head.clone();
-        let first = head.tree.size();
         let room = drafts.iter().map(|draft| draft.len() + 64).sum();
-        let mut text = Vec::with_capacity(room);
-        let (mut ends, mut placed) = (Vec::new(), Vec::new());
-        let mut completed = Vec::with_capacity(drafts.len() * 2);
+        let mut batch = Self::after(head, room, drafts.len());
         for draft in drafts {
-            let start = text.len();
-            let at = draft.write(now(), head.at, &mut text);
-            let hash = record_hash(&text[start..]);
-            head.tree
-                .push(hash, |level, hash| completed.push((level, hash)));
-            head.at = Some(at);
-            ends.push(text.len());
-            placed.push(Placed { at, hash });
+            let at = draft.write(now(), batch.head.at, &mut batch.text);
+            batch.push(at);
         }
-        let checkpoint = Signed::of(&head.tree, signer);
+        batch.signed(signer)
+    }
+
+    /// Puts leaves of another store after `head`, as they are; none if one of them isn't a leaf.
+    #[must_use]
+    pub fn again(leaves: &[Vec<u8>], head: &Head, signer: &Signer) -> Option<Self> {
+        let room = leaves.iter().map(Vec::len).sum();
+        let mut batch = Self::after(head, room, leaves.len());
+        for leaf in leaves {
+            batch.text.extend_from_slice(leaf);
+            batch.push(dated(leaf)?);
+        }
+        Some(batch.signed(signer))
+    }
+
+    fn after(head: &Head, room: usize, count: usize) -> Self {
         Self {
-            first,
-            text,
-            ends,
-            placed,
-            completed,
-            head,
-            checkpoint,
+            first: head.tree.size(),
+            text: Vec::with_capacity(room),
+            ends: Vec::with_capacity(count),
+            placed: Vec::with_capacity(count),
+            completed: Vec::with_capacity(count * 2),
+            head: head.clone(),
+            checkpoint: Signed {
+                size: 0,
+                root: tlog::EMPTY_HASH,
+                note: Arc::default(),
+            },
         }
+    }
+
+    /// Takes what was written to `text` since the last leaf as the next.
+    fn push(&mut self, at: Timestamp) {
+        let start = self.ends.last().copied().unwrap_or_default();
+        let hash = record_hash(&self.text[start..]);
+        let completed = &mut self.completed;
+        self.head
+            .tree
+            .push(hash, |level, hash| completed.push((level, hash)));
+        self.head.at = Some(at);
+        self.ends.push(self.text.len());
+        self.placed.push(Placed { at, hash });
+    }
+
+    fn signed(self, signer: &Signer) -> Self {
+        let checkpoint = Signed::of(&self.head.tree, signer);
+        Self { checkpoint, ..self }
     }
 
     /// The leaves with their places.

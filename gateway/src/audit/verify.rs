@@ -10,6 +10,7 @@
 //!
 //! Nothing locks: a log may be read while a gateway writes to it.
 
+mod database;
 mod text;
 mod walk;
 
@@ -23,6 +24,7 @@ use tlog_tiles::tlog::{check_tree, prove_tree};
 use super::store::{Flaw, Hashes, OpenError, ReadError, Reader, Signed, files};
 use crate::checkpoint::{Keys, NoteError, unverified};
 
+pub use database::verify_in;
 pub use text::read;
 pub(crate) use text::text;
 pub use walk::walk;

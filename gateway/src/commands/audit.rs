@@ -1,13 +1,14 @@
-//! `loket audit`: the audit log verified, read, reported on and exported. None of it stops a gateway or
-//! needs one.
+//! `loket audit`: the audit log verified, read, reported on, exported and moved to another store.
 
 mod breach;
 mod entry;
 mod export;
 mod filter;
+mod migrate;
 mod opened;
 mod progress;
 mod reindex;
+mod schema;
 mod source;
 mod subject;
 mod tail;
@@ -43,6 +44,10 @@ enum Command {
     Tail(tail::Args),
     /// Write entries for other programs
     Export(export::Args),
+    /// Copy the log into another store
+    Migrate(migrate::Args),
+    /// Print the schema of the log's database
+    Schema(schema::Args),
     /// Everything that is on record about one citizen
     Subject(subject::Args),
     /// What each grant was used for in a half-year, and how far its quota went
@@ -74,6 +79,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         }
         Command::Tail(args) => tail::run(args, out),
         Command::Export(args) => export::run(args, out),
+        Command::Migrate(args) => migrate::run(args, out),
+        Command::Schema(args) => schema::run(args, out),
         Command::Subject(args) => subject::run(args, out),
         Command::Usage(args) => usage::run(args, out),
         Command::Breach(args) => breach::run(args, out),

@@ -125,6 +125,10 @@ impl Keys {
                 }
                 keys.insert(name, (item.span(), item.span()));
             }
+            for (key, value) in value.get_ref().as_table().into_iter().flatten() {
+                let name = format!("{name}.{}", key.get_ref());
+                keys.insert(name, (key.span(), value.span()));
+            }
             keys.insert(name, (key.span(), value.span()));
         }
         let whole = value.span();

@@ -87,7 +87,8 @@ pub(crate) struct Limits {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Audit {
-    pub(crate) directory: String,
+    pub(crate) directory: Option<String>,
+    pub(crate) postgres: Option<Postgres>,
     pub(crate) subject_key_file: String,
     pub(crate) origin: Option<Spanned<String>>,
     pub(crate) signing_key_files: Vec<Spanned<String>>,
@@ -106,6 +107,20 @@ pub(crate) struct Audit {
 pub(crate) struct Witness {
     pub(crate) key: Spanned<String>,
     pub(crate) url: Spanned<String>,
+}
+
+/// `[audit.postgres]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Postgres {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) database: String,
+    pub(crate) user: String,
+    pub(crate) password_file: Option<String>,
+    pub(crate) ca: Option<String>,
+    pub(crate) connect_timeout: Option<String>,
+    pub(crate) statement_timeout: Option<String>,
 }
 
 /// `[telemetry]`

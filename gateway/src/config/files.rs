@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The keys that name files, one or many. Paths are relative to the file that names them.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 14] = [
     "holds_file",
     "grants_dir",
     "tls.certificate",
@@ -20,6 +20,8 @@ const KEYS: [&str; 12] = [
     "upstream.revocation_lists",
     "audit.subject_key_file",
     "audit.signing_key_files",
+    "audit.postgres.password_file",
+    "audit.postgres.ca",
 ];
 
 /// The file and those that it names, which needn't exist; of a directory also what is within.
@@ -73,10 +75,9 @@ pub fn holds(path: &Path) -> Option<PathBuf> {
 }
 
 fn value<'t>(table: &'t Table, key: &str) -> Option<&'t Value> {
-    match key.split_once('.') {
-        Some((section, key)) => table.get(section)?.get(key),
-        None => table.get(key),
-    }
+    let mut keys = key.split('.');
+    let first = table.get(keys.next()?)?;
+    keys.try_fold(first, |value, key| value.get(key))
 }
 
 #[cfg(test)]

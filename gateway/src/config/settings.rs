@@ -17,8 +17,8 @@ use super::document::{Document, Keys, Report, Section};
 use super::material::{self, Side};
 use super::value::{ANY, SOME, address, duration, number};
 use super::{
-    AuditSettings, AuditStore, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload,
-    directory, file, listener, signing, warnings,
+    AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload,
+    database, directory, file, listener, signing, warnings,
 };
 
 pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, ConfigErrors> {
@@ -267,19 +267,7 @@ fn audit(
     out: &mut Report,
 ) -> Option<AuditSettings> {
     let (raw, at) = (&section.raw, &section.at);
-    let directory = material::path(at, "directory", &raw.directory, base, out);
-    if directory
-        .as_deref()
-        .is_some_and(|path| path.exists() && !path.is_dir())
-    {
-        out.error(
-            at,
-            "directory",
-            "isn't a directory",
-            "name a directory of its own",
-        );
-    }
-    let segment = number(at, "segment_mib", raw.segment_mib, 64, 1, 65_536, out);
+    let store = database::store(raw, at, base, out);
     let subject_key = material::subject_key(at, &raw.subject_key_file, base, out);
     let origin = match &raw.origin {
         Some(origin) => origin.get_ref().clone(),
@@ -288,10 +276,7 @@ fn audit(
     let signing_keys = signing::signing_keys(at, &raw.signing_key_files, &origin, base, out);
     let verifier_keys = signing::verifier_keys(at, &raw.verifier_keys, &origin, out);
     Some(AuditSettings {
-        store: AuditStore::Files {
-            directory: directory?,
-            segment_bytes: segment << 20,
-        },
+        store: store?,
         origin,
         signing_keys: signing_keys?,
         verifier_keys,

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::{Config, ConfigErrors, Deadlines, Severity};
 use crate::commands::pki::{Authority, Leaf};
 
+mod database;
 mod example;
 mod grants;
 mod visibility;

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::copy::Target;
 use super::{Batch, Committed, Draft, Head, OpenError, Reader, Signed, Store};
 use crate::checkpoint::{Keys, Signer, unverified};
 use disk::{Disk, FileSystem};
@@ -135,8 +136,31 @@ impl Store for Files {
                 checkpoint: self.view.tail().checkpoint().clone(),
             });
         }
+        let batch = Batch::of(drafts, &self.head, &self.signer, Timestamp::now);
+        self.write(batch)
+    }
+
+    fn recover(&mut self) -> io::Result<()> {
+        self.wal.recover(&*self.disk)
+    }
+
+    fn probe(&mut self) -> io::Result<()> {
         self.sealer.keeps_up()?;
-        let mut batch = Batch::of(drafts, &self.head, &self.signer, Timestamp::now);
+        self.wal.probe(&*self.disk)
+    }
+
+    fn head(&self) -> Head {
+        self.head.clone()
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.view.clone()
+    }
+}
+
+impl Target for Files {
+    fn write(&mut self, mut batch: Batch) -> io::Result<Committed> {
+        self.sealer.keeps_up()?;
         if self.wal.bytes() >= self.segment_bytes {
             self.wal = Wal::begin(&self.dir, batch.first)?;
         }
@@ -159,23 +183,6 @@ impl Store for Files {
         let (committed, head) = batch.committed();
         self.head = head;
         Ok(committed)
-    }
-
-    fn recover(&mut self) -> io::Result<()> {
-        self.wal.recover(&*self.disk)
-    }
-
-    fn probe(&mut self) -> io::Result<()> {
-        self.sealer.keeps_up()?;
-        self.wal.probe(&*self.disk)
-    }
-
-    fn head(&self) -> Head {
-        self.head.clone()
-    }
-
-    fn reader(&self) -> Arc<dyn Reader> {
-        self.view.clone()
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tlog_tiles::tlog::Hash;
 
+use super::copy::Target;
 use super::{Batch, Committed, Draft, Each, Head, ReadError, Reader, Signed, Store};
 use crate::audit::draft::dated;
 use crate::checkpoint::Signer;
@@ -58,16 +59,7 @@ impl Shared {
 impl Store for Memory {
     fn append(&mut self, drafts: &[Draft]) -> io::Result<Committed> {
         let batch = Batch::of(drafts, &self.head, &self.signer, Timestamp::now);
-        let mut kept = self.shared.kept();
-        kept.leaves
-            .extend(batch.leaves().map(|(_, leaf)| leaf.into()));
-        // They come in the order in which tlog_tiles numbers them.
-        kept.hashes
-            .extend(batch.completed.iter().map(|(_, hash)| *hash));
-        kept.checkpoint = batch.checkpoint.clone();
-        let (committed, head) = batch.committed();
-        self.head = head;
-        Ok(committed)
+        self.write(batch)
     }
 
     fn recover(&mut self) -> io::Result<()> {
@@ -84,6 +76,21 @@ impl Store for Memory {
 
     fn reader(&self) -> Arc<dyn Reader> {
         self.shared.clone()
+    }
+}
+
+impl Target for Memory {
+    fn write(&mut self, batch: Batch) -> io::Result<Committed> {
+        let mut kept = self.shared.kept();
+        kept.leaves
+            .extend(batch.leaves().map(|(_, leaf)| leaf.into()));
+        // They come in the order in which tlog_tiles numbers them.
+        kept.hashes
+            .extend(batch.completed.iter().map(|(_, hash)| *hash));
+        kept.checkpoint = batch.checkpoint.clone();
+        let (committed, head) = batch.committed();
+        self.head = head;
+        Ok(committed)
     }
 }
 

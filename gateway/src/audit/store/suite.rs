@@ -1,5 +1,7 @@
 //! What every store has to do, checked alike for all of them.
 
+#![allow(clippy::unwrap_used, reason = "it is a test, whoever runs it")]
+
 use std::ops::ControlFlow;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,34 +13,56 @@ use crate::audit::draft::Draft;
 use crate::audit::tree::Tree;
 use crate::checkpoint::{Keys, Signer};
 
-pub(crate) const ORIGIN: &str = "loket.example/audit";
+/// The log's name.
+pub const ORIGIN: &str = "loket.example/audit";
 
-/// RFC 8410 section 10.3.
-const KEY: &[u8] = b"-----BEGIN PRIVATE KEY-----
+/// The key that signs: that of RFC 8410 section 10.3.
+pub const KEY: &[u8] = b"-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 -----END PRIVATE KEY-----
 ";
 
-pub(crate) fn signer() -> Signer {
+/// What signs its checkpoints.
+///
+/// # Panics
+/// Never: the key is one.
+#[must_use]
+pub fn signer() -> Signer {
     Signer::new(ORIGIN, [KEY]).unwrap()
 }
 
-pub(crate) fn keys() -> Keys {
+/// What they are believed under.
+///
+/// # Panics
+/// Never: the key is one.
+#[must_use]
+pub fn keys() -> Keys {
     Keys::new(ORIGIN, signer().verifier_keys()).unwrap()
 }
 
-pub(crate) fn draft(n: u64) -> Draft {
+/// An entry of the case `c-n`.
+///
+/// # Panics
+/// Never: it is one.
+#[must_use]
+pub fn draft(n: u64) -> Draft {
     Draft::of(&json!({ "kind": "lookup", "case_id": format!("c-{n}") })).unwrap()
 }
 
 /// Drafts of these numbers, appended as one batch.
-pub(crate) fn append(store: &mut dyn Store, numbers: std::ops::RangeInclusive<u64>) {
+///
+/// # Panics
+/// When they can't be.
+pub fn append(store: &mut dyn Store, numbers: std::ops::RangeInclusive<u64>) {
     let drafts: Vec<Draft> = numbers.map(draft).collect();
     store.append(&drafts).unwrap();
 }
 
 /// The case ids of the leaves of these places.
-pub(crate) fn cases(reader: &dyn Reader, places: std::ops::Range<u64>) -> Vec<String> {
+///
+/// # Panics
+/// When they can't be read.
+pub fn cases(reader: &dyn Reader, places: std::ops::Range<u64>) -> Vec<String> {
     let mut cases = Vec::new();
     let mut next = places.start;
     let each = &mut |place: u64, leaf: &[u8]| {
@@ -53,7 +77,10 @@ pub(crate) fn cases(reader: &dyn Reader, places: std::ops::Range<u64>) -> Vec<St
 }
 
 /// Runs all of it on a store that is empty, and on the same one opened again by `again`.
-pub(crate) fn conforms(
+///
+/// # Panics
+/// When it doesn't do all of it.
+pub fn conforms(
     mut store: Box<dyn Store>,
     again: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>,
 ) {
@@ -154,6 +181,7 @@ fn check_reading(reader: &dyn Reader, total: u64, heads: &[super::Signed]) {
     assert_eq!(reader.first(), 0);
 }
 
+#[cfg(test)]
 #[test]
 fn memory_conforms() {
     let store = Box::new(super::Memory::new(signer()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::audit::index::Index;
-use crate::audit::store::{Reader, files};
+use crate::audit::store::{Reader, files, postgres};
 use crate::config::{AuditStore, Config};
 
 pub(super) struct Opened {
@@ -26,6 +26,14 @@ impl Opened {
                 Ok(Self {
                     index: Some(directory.join("index")),
                     reader: Arc::new(reader),
+                    config,
+                })
+            }
+            AuditStore::Postgres(database) => {
+                let reader = postgres::Found::read(database)?.reader();
+                Ok(Self {
+                    index: None,
+                    reader,
                     config,
                 })
             }

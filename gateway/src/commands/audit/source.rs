@@ -1,14 +1,17 @@
 //! Which log is meant.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args as ClapArgs;
 
 use crate::audit::store::files;
+use crate::audit::store::postgres::Found;
 use crate::audit::store::{OpenError, Reader};
+use crate::audit::verify::{Asked, Verified, Violation, verify_in, verify_with};
 use crate::checkpoint::Keys;
-use crate::config::{AuditSettings, AuditStore, Config};
+use crate::config::{AuditSettings, AuditStore, Config, Database};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Source {
@@ -46,14 +49,15 @@ impl Source {
             .collect())
     }
 
-    /// The log's directory.
-    pub(super) fn directory(&self) -> anyhow::Result<PathBuf> {
+    /// Where the log is.
+    pub(super) fn place(&self) -> anyhow::Result<Place> {
         if let Some(directory) = &self.directory {
-            return Ok(directory.clone());
+            return Ok(Place::Directory(directory.clone()));
         }
-        match self.settings()?.store {
-            AuditStore::Files { directory, .. } => Ok(directory),
-        }
+        Ok(match self.settings()?.store {
+            AuditStore::Files { directory, .. } => Place::Directory(directory),
+            AuditStore::Postgres(database) => Place::Database(database),
+        })
     }
 
     /// The keys that are given, or those of the configuration unless only a directory is.
@@ -71,8 +75,46 @@ impl Source {
         Ok(Some(keys))
     }
 
-    pub(super) fn reader(&self) -> anyhow::Result<Result<Box<dyn Reader>, OpenError>> {
-        let read = files::read(&self.directory()?, self.keys()?.as_ref());
-        Ok(read.map(|reader| Box::new(reader) as Box<dyn Reader>))
+    pub(super) fn reader(&self) -> anyhow::Result<Result<Arc<dyn Reader>, OpenError>> {
+        Ok(self.place()?.read(self.keys()?.as_ref()))
+    }
+}
+
+/// Where a log is.
+pub(super) enum Place {
+    Directory(PathBuf),
+    Database(Database),
+}
+
+impl Place {
+    /// What is in it, also while a gateway writes to it.
+    pub(super) fn read(&self, keys: Option<&Keys>) -> Result<Arc<dyn Reader>, OpenError> {
+        Ok(match self {
+            Self::Directory(directory) => Arc::new(files::read(directory, keys)?),
+            Self::Database(database) => Found::read(database)?.reader(),
+        })
+    }
+
+    /// About how many entries it has.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::Directory(directory) => files::size(directory),
+            Self::Database(_) => {
+                let checkpoint = self.read(None).ok().and_then(|log| log.checkpoint().ok());
+                checkpoint.map_or(0, |checkpoint| checkpoint.size)
+            }
+        }
+    }
+
+    /// Verifies the log there.
+    pub(super) fn verify(
+        &self,
+        asked: Asked<'_>,
+        progress: impl FnMut(u64),
+    ) -> Result<Verified, Violation> {
+        match self {
+            Self::Directory(directory) => verify_with(directory, asked, progress),
+            Self::Database(database) => verify_in(database, asked, progress),
+        }
     }
 }

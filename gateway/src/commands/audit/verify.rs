@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::BROKEN;
 use super::progress::Progress;
 use super::source;
-use crate::audit::store::{Flaw, files};
-use crate::audit::verify::{Asked, Verified, Violation, consistent, verify_with};
+use crate::audit::store::Flaw;
+use crate::audit::verify::{Asked, Verified, Violation, consistent};
 
 /// Verifies that the log is whole: every entry, every hash above it, every signed checkpoint.
 ///
@@ -48,13 +48,13 @@ enum Output {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
-    let (directory, keys) = (args.source.directory()?, args.source.keys()?);
+    let (place, keys) = (args.source.place()?, args.source.keys()?);
     let signed = keys.is_some();
     if let Some(pair) = &args.consistent {
         let [old, new] = [&pair[0], &pair[1]].map(note);
         let (old, new) = (old?, new?);
-        let reader = files::read(&directory, keys.as_ref()).map_err(Violation::from);
-        let found = reader.and_then(|reader| consistent(&reader, keys.as_ref(), &old, &new));
+        let reader = place.read(keys.as_ref()).map_err(Violation::from);
+        let found = reader.and_then(|reader| consistent(&*reader, keys.as_ref(), &old, &new));
         return match found {
             Ok((old, new)) => {
                 match args.output {
@@ -72,8 +72,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         kept: kept.as_deref(),
         from: !args.whole,
     };
-    let mut progress = Progress::of(files::size(&directory));
-    let verified = verify_with(&directory, asked, |done| progress.at(done));
+    let mut progress = Progress::of(place.size());
+    let verified = place.verify(asked, |done| progress.at(done));
     progress.end();
     match verified {
         Ok(verified) => {
