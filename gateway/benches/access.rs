@@ -3,7 +3,6 @@
 //! beside it (`REAL`, 50 thousand), where each entry that is found is read and compared with its hash.
 
 #![expect(clippy::expect_used, reason = "a benchmark that can't run should stop")]
-
 #![expect(clippy::print_stdout, reason = "a benchmark tells what it measured")]
 
 use std::ops::{ControlFlow, Range};

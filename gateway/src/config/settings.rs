@@ -17,8 +17,8 @@ use super::document::{Document, Keys, Report, Section};
 use super::material::{self, Side};
 use super::value::{ANY, SOME, address, duration, number};
 use super::{
-    AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload,
-    database, directory, file, listener, signing, warnings,
+    AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload, database,
+    directory, file, listener, signing, warnings,
 };
 
 pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, ConfigErrors> {

@@ -80,10 +80,7 @@ pub fn cases(reader: &dyn Reader, places: std::ops::Range<u64>) -> Vec<String> {
 ///
 /// # Panics
 /// When it doesn't do all of it.
-pub fn conforms(
-    mut store: Box<dyn Store>,
-    again: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>,
-) {
+pub fn conforms(mut store: Box<dyn Store>, again: impl FnOnce(Box<dyn Store>) -> Box<dyn Store>) {
     let reader = store.reader();
     let empty = reader.checkpoint().unwrap();
     assert_eq!((empty.size, &*empty.note), (0, ""));
