@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use loket_sdk::client::event::AcceptedRecord;
@@ -16,6 +17,8 @@ use crate::fanout::FanOut;
 use crate::findings::{self, Telling};
 use crate::policy::Permitted;
 use crate::refusal::Refusal;
+use crate::replay::basis::Basis;
+use crate::replay::{Claim, Kept};
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
 
@@ -80,6 +83,30 @@ pub async fn finish(
         break_glass: lookup.broken.clone(),
         receipt,
     })
+}
+
+/// The right to answer under the lookup's id, and what the answer rests on.
+#[derive(Debug)]
+pub struct Keeping {
+    /// The right.
+    pub claim: Claim,
+    /// The decisions.
+    pub basis: Basis,
+}
+
+impl Keeping {
+    /// Keeps an answer that was recorded, before it leaves; its text.
+    pub async fn keep(self, answer: &Answer, trail: &Trail) -> Bytes {
+        // An answer serialises: maps have string keys.
+        let text = Bytes::from(serde_json::to_vec(answer).unwrap_or_default());
+        let kept = Kept {
+            entry: answer.receipt.entry,
+            sources: trail.sources().to_vec(),
+            answer: text.clone(),
+        };
+        self.claim.keep(&kept, self.basis).await;
+        text
+    }
 }
 
 /// A lookup on its way, without what only its sources need.

@@ -15,6 +15,7 @@ pub mod finding;
 mod grants;
 pub(crate) mod listener;
 pub(crate) mod material;
+mod replay;
 mod services;
 pub(crate) mod settings;
 mod signing;
@@ -40,6 +41,7 @@ use crate::telemetry;
 pub use database::Database;
 pub use finding::{ConfigErrors, Finding, Severity};
 pub(crate) use material::unhex;
+pub use replay::ReplaySettings;
 
 /// How much longer the edge waits than the fan-out: time to check, compare, record and write.
 pub const EDGE_MARGIN: Duration = Duration::from_millis(500);
@@ -63,6 +65,8 @@ pub struct Config {
     pub limits: Limits,
     /// The audit log.
     pub audit: AuditSettings,
+    /// Answers that are kept to be given again; none when nothing is.
+    pub replay: Option<ReplaySettings>,
     /// Logs, traces and metrics.
     pub telemetry: telemetry::Settings,
     /// How the gateway stops.

@@ -41,6 +41,8 @@ pub mod snapshot;
 
 pub mod last_good;
 
+pub mod replay;
+
 pub mod fanout;
 
 pub mod trail;

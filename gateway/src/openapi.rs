@@ -22,6 +22,13 @@ fn assemble() -> Value {
     let lookup = json!({
         "operationId": "lookup",
         "summary": "Look one subject up at every agency that may answer",
+        "description": "The same request_id with the same body has the same answer for 24 hours, and no source is asked.",
+        "parameters": [{
+            "name": "Loket-Replay-Key",
+            "in": "header",
+            "description": "32 bytes in base64, under which the answer is kept; send the same again.",
+            "schema": { "type": "string", "pattern": "^[A-Za-z0-9+/]{43}=$" }
+        }],
         "requestBody": { "required": true, "content": content("lookup") },
         "responses": responses(&[
             ("200", json!({
@@ -31,7 +38,7 @@ fn assemble() -> Value {
                     "text/event-stream": { "schema": { "type": "string" } }
                 }
             })),
-        ], &[400, 403, 406, 408, 413, 415, 422, 429, 500, 503]),
+        ], &[400, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503]),
     });
     let explain = json!({
         "operationId": "explain",

@@ -12,24 +12,27 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version, header};
 use jiff::Timestamp;
-use loket_sdk::message::{AccessReport, Answer, Approved, Explanation};
+use loket_sdk::message::{AccessReport, Answer, Approved, Explanation, Obligation, Overall};
 use loket_sdk::schema;
 use loket_sdk::trace::{TraceContext, TraceId};
 use rustls::pki_types::UnixTime;
 use serde_json::{Value, json};
 
 use crate::admission::Admitted;
-use crate::answer::{self, Lookup};
+use crate::answer::{self, Keeping, Lookup};
 use crate::audit::Kind;
 use crate::directory::Directory;
 use crate::fanout::{self, FanOut};
 use crate::identity::Peer;
 use crate::refusal::{NotEnrolled, Refusal};
 use crate::relay::{self, Opened};
+use crate::replay::basis::Basis;
+use crate::replay::{self, Kept, Met, ReplayKey};
 use crate::reply::{self, Body};
 use crate::request::{CallTarget, Operation, Shape, Unread, Wanted, head};
 use crate::snapshot::Snapshot;
@@ -147,9 +150,11 @@ async fn handle(
 /// What a walk comes to.
 enum Walked {
     /// A lookup, answered and recorded.
-    Answer(Box<Answer>),
+    Answer(Overall, Bytes),
     /// A lookup, answered part by part.
-    Stream(Box<Lookup>, FanOut),
+    Stream(Box<Lookup>, FanOut, Keeping),
+    /// A lookup whose answer is recorded, again part by part.
+    Repeat(Box<Lookup>, Box<Answer>),
     /// Why a lookup would be carried out or refused.
     Explanation(Box<Explanation>),
     /// A second person's approval, recorded.
@@ -182,8 +187,10 @@ async fn walk(
     match operation? {
         Operation::Lookup => {
             let wanted = Wanted::of(&head.headers)?;
+            let key = ReplayKey::of(&head.headers)?;
             let bytes = body.read(&head.headers).await?;
-            look_up(gateway, snapshot, trail, admitted, &bytes, wanted, now).await
+            let posted = Posted { bytes, wanted, key };
+            look_up(gateway, snapshot, trail, admitted, posted, now).await
         }
         Operation::Explain => {
             let bytes = body.read(&head.headers).await?;
@@ -254,25 +261,37 @@ async fn call(
     relay::forward(&permitted?, snapshot, head, &mut body.body, trail, now).await
 }
 
+/// A lookup as it was sent.
+struct Posted {
+    bytes: Bytes,
+    wanted: Wanted,
+    key: Option<ReplayKey>,
+}
+
 /// A lookup's rooms, in order.
 async fn look_up(
     gateway: &Gateway,
     snapshot: Arc<Snapshot>,
     trail: &mut Trail,
     admitted: Admitted,
-    bytes: &[u8],
-    wanted: Wanted,
+    posted: Posted,
     now: Timestamp,
 ) -> Result<Walked, Refusal> {
     let (telemetry, directory) = (&gateway.telemetry, &snapshot.directory);
     let valid = {
         let _room = telemetry.room_span(trail.span(), "validate");
-        validate::lookup(bytes)?
+        validate::lookup(&posted.bytes)?
     };
     // What can't be recorded isn't asked either.
     gateway.audit.ready()?;
     let held = is_held(&valid, directory, trail);
     trail.lookup(&valid);
+    let met = gateway.replay.meet(replay::Asked {
+        member: admitted.identified().member(),
+        request_id: valid.lookup().request_id,
+        body: &posted.bytes,
+        key: posted.key,
+    })?;
     let today = snapshot.admission.today(now);
     let (purpose, basis) = (valid.lookup().purpose, valid.lookup().legal_basis.kind);
     trail.visibility(directory.visibility(purpose, basis, today));
@@ -286,6 +305,19 @@ async fn look_up(
         trail.planned(fanout::denied(&denied, &snapshot));
         Refusal::NothingGranted
     })?;
+    let basis = Basis::of(&permitted, directory);
+    let claim = match met {
+        Met::New(claim) => claim,
+        Met::Again(mut again) => match again.answer(basis).await {
+            Some(kept) => {
+                let lookup = Box::new(Lookup::of(&permitted, &snapshot, today, None));
+                return repeat(kept, lookup, posted.wanted, trail).await;
+            }
+            None => again.ask_again()?,
+        },
+    };
+    trail.body(claim.body_mac());
+    let keeping = Keeping { claim, basis };
     let broken = break_glass::open(&gateway.waiting, &permitted, trail).await?;
     let lookup = Box::new(Lookup::of(&permitted, &snapshot, today, broken));
     let context = fanout::Context {
@@ -298,13 +330,34 @@ async fn look_up(
     };
     let (plan, fan_out) = fanout::ask(permitted, context);
     trail.planned(plan);
-    match wanted {
+    match posted.wanted {
         Wanted::Whole => {
             let answer = answer::collect(&lookup, fan_out, trail).await?;
-            Ok(Walked::Answer(Box::new(answer)))
+            let text = keeping.keep(&answer, trail).await;
+            Ok(Walked::Answer(answer.overall, text))
         }
-        Wanted::Parts => Ok(Walked::Stream(lookup, fan_out)),
+        Wanted::Parts => Ok(Walked::Stream(lookup, fan_out, keeping)),
     }
+}
+
+/// Gives an answer again: on record like the first time, and nobody is asked.
+async fn repeat(
+    kept: Kept,
+    lookup: Box<Lookup>,
+    wanted: Wanted,
+    trail: &mut Trail,
+) -> Result<Walked, Refusal> {
+    let broken = |_| Refusal::Internal("a kept answer isn't one".to_owned());
+    let answer: Answer = serde_json::from_slice(&kept.answer).map_err(broken)?;
+    if answer.obligations.contains(&Obligation::GuardianCheck) {
+        trail.minor();
+    }
+    trail.replays(kept.entry, kept.sources);
+    trail.close(Kind::Replay).await?;
+    Ok(match wanted {
+        Wanted::Whole => Walked::Answer(answer.overall, kept.answer),
+        Wanted::Parts => Walked::Repeat(lookup, Box::new(answer)),
+    })
 }
 
 /// An explanation's rooms, in order: a lookup's up to the asking.
@@ -416,9 +469,15 @@ async fn conclude(
     patience: Duration,
 ) -> Response<Body> {
     let recorded = match outcome {
-        Ok(Walked::Stream(lookup, fan_out)) => {
+        Ok(Walked::Stream(lookup, fan_out, keeping)) => {
             let trace_id = trail.trace_id().to_owned();
-            return reply::stream(stream::body(*lookup, fan_out, trail, patience), &trace_id);
+            let body = stream::body(*lookup, fan_out, keeping, trail, patience);
+            return reply::stream(body, &trace_id);
+        }
+        Ok(Walked::Repeat(lookup, answer)) => {
+            let trace_id = trail.trace_id().to_owned();
+            let body = stream::repeat(*lookup, *answer, trail, patience);
+            return reply::stream(body, &trace_id);
         }
         Ok(Walked::Call(opened)) => match relay::answer(*opened, trail).await {
             Ok(response) => return response,
@@ -427,9 +486,9 @@ async fn conclude(
                 Err(refusal)
             }
         },
-        Ok(Walked::Answer(answer)) => {
-            trail.responded(200, Some(answer.overall.as_str()));
-            return reply::answer(&answer);
+        Ok(Walked::Answer(overall, text)) => {
+            trail.responded(200, Some(overall.as_str()));
+            return reply::answer(text, trail.trace_id());
         }
         Ok(Walked::Explanation(explanation)) => trail
             .close(Kind::Explain)

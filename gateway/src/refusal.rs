@@ -26,6 +26,10 @@ pub enum Refusal {
     MethodNotAllowed(&'static str),
     /// None of the accepted media types is served; these are.
     NotAcceptable(&'static str),
+    /// The same `request_id` came with another body.
+    RequestIdReused,
+    /// The lookup of this `request_id` is under way.
+    RequestInProgress,
     /// The body didn't arrive in time.
     RequestTimeout(Duration),
     /// The body is larger than this many bytes.
@@ -93,6 +97,8 @@ impl Refusal {
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::NotAcceptable(_) => Code::NotAcceptable,
             Self::RequestTimeout(_) => Code::RequestTimeout,
+            Self::RequestIdReused => Code::RequestIdReused,
+            Self::RequestInProgress => Code::RequestInProgress,
             Self::BodyTooLarge(_) => Code::BodyTooLarge,
             Self::UnsupportedMediaType(_) => Code::UnsupportedMediaType,
             Self::BreaksSchema(_) => Code::BreaksSchema,
@@ -137,6 +143,10 @@ impl Refusal {
             Self::NotFound => "There is nothing at this path. GET /openapi.json lists what there is.".into(),
             Self::MethodNotAllowed(allowed) => format!("Use {allowed}."),
             Self::NotAcceptable(served) => format!("Accept one of {served}."),
+            Self::RequestIdReused => {
+                "This request_id was answered for another body within 24 hours. Make a new one for each lookup.".into()
+            }
+            Self::RequestInProgress => "Wait as Retry-After says and ask again: the answer will be the same.".into(),
             Self::RequestTimeout(limit) => {
                 format!("The body must arrive within {} ms. Send it at once.", limit.as_millis())
             }
@@ -205,6 +215,8 @@ impl Refusal {
             | Self::MethodNotAllowed(_)
             | Self::NotAcceptable(_)
             | Self::RequestTimeout(_)
+            | Self::RequestIdReused
+            | Self::RequestInProgress
             | Self::BodyTooLarge(_)
             | Self::UnsupportedMediaType(_)
             | Self::BreaksSchema(_)

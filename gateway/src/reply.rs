@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use loket_sdk::message::{AccessReport, Answer, Approved, Explanation, TRACE_ID_HEADER};
+use loket_sdk::message::{AccessReport, Approved, Explanation, TRACE_ID_HEADER};
 use loket_sdk::problem::{self, Code, Problem};
 use serde::Serialize;
 
@@ -26,10 +26,10 @@ pub fn sound(
 /// How long to wait when busy or draining, in seconds.
 const RETRY_AFTER_S: u64 = 1;
 
-/// The answer to a lookup.
+/// The answer to a lookup, as text: what is kept of it is what leaves.
 #[must_use]
-pub fn answer(answer: &Answer) -> Response<Body> {
-    let mut response = document(answer, &answer.trace_id);
+pub fn answer(text: Bytes, trace_id: &str) -> Response<Body> {
+    let mut response = whole(StatusCode::OK, "application/json", text, trace_id);
     no_store(&mut response);
     response
 }
@@ -155,7 +155,10 @@ pub fn refusal(refusal: &Refusal, trace_id: &str) -> Response<Body> {
                 &format!("\"member\";q={quota};w={window}"),
             );
         }
-        Refusal::Overloaded | Refusal::Draining | Refusal::AuditUnavailable(_) => {
+        Refusal::Overloaded
+        | Refusal::Draining
+        | Refusal::AuditUnavailable(_)
+        | Refusal::RequestInProgress => {
             insert(headers, header::RETRY_AFTER, &RETRY_AFTER_S.to_string());
         }
         Refusal::QuotaUsedUp(wait) | Refusal::SourceUnavailable(Some(wait)) => {
@@ -174,6 +177,7 @@ pub fn refusal(refusal: &Refusal, trace_id: &str) -> Response<Body> {
         | Refusal::SecondPersonNeeded(_)
         | Refusal::NotFound
         | Refusal::RequestTimeout(_)
+        | Refusal::RequestIdReused
         | Refusal::BodyTooLarge(_)
         | Refusal::UnsupportedMediaType(_)
         | Refusal::BreaksSchema(_)
@@ -229,10 +233,10 @@ fn problem(problem: &Problem) -> Response<Body> {
 fn whole(
     status: StatusCode,
     media_type: &'static str,
-    bytes: Vec<u8>,
+    bytes: impl Into<Bytes>,
     trace_id: &str,
 ) -> Response<Body> {
-    let mut response = Response::new(sound(Full::new(Bytes::from(bytes))));
+    let mut response = Response::new(sound(Full::new(bytes.into())));
     *response.status_mut() = status;
     response
         .headers_mut()

@@ -25,6 +25,7 @@ use crate::identity::Trust;
 use crate::listener::Listener;
 use crate::pipeline::Gateway;
 use crate::reload::{self, InForce, Reloader};
+use crate::replay::{self, Replay};
 use crate::snapshot::Snapshot;
 use crate::supervisor::{self, Sockets};
 use crate::telemetry::Telemetry;
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The audit log can't be opened; without it nothing may be answered.
     #[error("the audit log can't be opened")]
     Audit(#[from] OpenError),
+    /// The answers that are kept can't be opened.
+    #[error("kept answers can't be opened")]
+    Replay(#[from] replay::OpenError),
     /// A grant is older than one that was in force.
     #[error(transparent)]
     PutBack(#[from] PutBack),
@@ -112,9 +116,12 @@ impl Service {
         };
         let mut versions = Versions::default();
         let store = store::open(&config.audit)?;
-        let since = asked.since.min(now - KEPT);
+        let subject_key = config.audit.subject_key.expose();
+        let replay = Replay::open(config.replay.as_ref(), subject_key, &telemetry)?;
+        let since = asked.since.min(now - KEPT).min(replay::since(now));
         log::replay(&*store.reader(), since, &mut |leaf| {
             asked.count(leaf);
+            replay.remember(leaf);
             waiting.replay(leaf);
             if let Some(change) = seen::change(leaf) {
                 versions.replay(change);
@@ -141,13 +148,14 @@ impl Service {
                 source,
             })
         });
-        let mut audit = Audit::new(log, config.audit.subject_key.expose());
+        let mut audit = Audit::new(log, subject_key);
         if let Some(index) = index {
             audit = audit.with_index(index?);
         }
         let log_keys = config.audit.log_keys().map_err(|_| OpenError::Keys)?;
         let witnesses = Witnesses::new(&config.audit.witnesses, log_keys, client_tls.clone());
-        let gateway = Gateway::new(snapshot, audit, telemetry, config.limits).with_waiting(waiting);
+        let gateway =
+            Gateway::new(snapshot, audit, replay, telemetry, config.limits).with_waiting(waiting);
         let public = socket(sockets.public, config.listener.address).await?;
         let admin = socket(sockets.admin, config.admin).await?;
         let (address, admin_address) = (config.listener.address, config.admin);
@@ -300,6 +308,7 @@ impl Service {
                 "the audit log's disk doesn't answer; entries that wait are lost, none of an answer that left"
             );
         }
+        gateway.replay().close_within(CLOSED_WITHIN).await;
         ended.send_replace(true);
         // Whatever became of the admin listener, the process ends.
         let _ = admin.await;

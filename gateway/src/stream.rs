@@ -15,7 +15,7 @@ use loket_sdk::message::{Answer, SourceResult};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use crate::answer::{self, Lookup};
+use crate::answer::{self, Keeping, Lookup};
 use crate::fanout::FanOut;
 use crate::refusal::Refusal;
 use crate::reply::{self, Body};
@@ -29,13 +29,42 @@ const BUFFERED: usize = 16;
 /// Sends events until the lookup is done, the client has left, or it reads so slowly that
 /// `patience` is over.
 #[must_use]
-pub fn body(lookup: Lookup, fan_out: FanOut, trail: Trail, patience: Duration) -> Body {
+pub fn body(
+    lookup: Lookup,
+    fan_out: FanOut,
+    keeping: Keeping,
+    trail: Trail,
+    patience: Duration,
+) -> Body {
     let trace_id = trail.trace_id().to_owned();
+    send_all(trace_id, patience, |events| {
+        run(lookup, fan_out, keeping, trail, events)
+    })
+}
+
+/// The same of an answer that was given before, and whose repetition is recorded.
+#[must_use]
+pub fn repeat(lookup: Lookup, answer: Answer, trail: Trail, patience: Duration) -> Body {
+    let trace_id = trail.trace_id().to_owned();
+    send_all(trace_id, patience, |events| {
+        run_again(lookup, answer, trail, events)
+    })
+}
+
+fn send_all<F>(
+    trace_id: String,
+    patience: Duration,
+    run: impl FnOnce(mpsc::Sender<Bytes>) -> F,
+) -> Body
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let (events, receiver) = mpsc::channel::<Bytes>(BUFFERED);
+    let left = events.clone();
+    let run = run(events);
     tokio::spawn(async move {
-        let left = events.clone();
         tokio::select! {
-            () = run(lookup, fan_out, trail, events) => {}
+            () = run => {}
             // Dropping the run drops the fan-out and the trail: what runs is cancelled and
             // recorded as abandoned.
             () = left.closed() => {}
@@ -51,26 +80,52 @@ pub fn body(lookup: Lookup, fan_out: FanOut, trail: Trail, patience: Duration) -
     reply::sound(StreamBody::new(frames))
 }
 
-async fn run(lookup: Lookup, mut fan_out: FanOut, mut trail: Trail, events: mpsc::Sender<Bytes>) {
-    let accepted = Accepted {
-        request_id: lookup.request_id(),
-        trace_id: trail.trace_id().to_owned(),
-        records: lookup.asked().to_vec(),
-    };
-    if send(&events, event::ACCEPTED, &accepted).await.is_err() {
+async fn run(
+    lookup: Lookup,
+    mut fan_out: FanOut,
+    keeping: Keeping,
+    mut trail: Trail,
+    events: mpsc::Sender<Bytes>,
+) {
+    if accept(&lookup, &trail, &events).await.is_err() {
         return;
     }
     match results(&lookup, &mut fan_out, &mut trail, &events).await {
         Ok(Some(results)) => {
             let answer = answer::finish(&lookup, results, &mut trail).await;
             match answer {
-                Ok(answer) => close(answer, &mut trail, &events).await,
+                Ok(answer) => {
+                    keeping.keep(&answer, &trail).await;
+                    close(answer, &mut trail, &events).await;
+                }
                 Err(refusal) => fail(&refusal, &mut trail, &events).await,
             }
         }
         Ok(None) => {}
         Err(refusal) => fail(&refusal, &mut trail, &events).await,
     }
+}
+
+async fn run_again(lookup: Lookup, answer: Answer, mut trail: Trail, events: mpsc::Sender<Bytes>) {
+    if accept(&lookup, &trail, &events).await.is_err() {
+        return;
+    }
+    for (index, result) in answer.results.iter().cloned().enumerate() {
+        let result = IndexedResult { index, result };
+        if send(&events, event::RESULT, &result).await.is_err() {
+            return;
+        }
+    }
+    close(answer, &mut trail, &events).await;
+}
+
+async fn accept(lookup: &Lookup, trail: &Trail, events: &mpsc::Sender<Bytes>) -> Result<(), Left> {
+    let accepted = Accepted {
+        request_id: lookup.request_id(),
+        trace_id: trail.trace_id().to_owned(),
+        records: lookup.asked().to_vec(),
+    };
+    send(events, event::ACCEPTED, &accepted).await
 }
 
 /// Passes results on as they come; none when the client has left.

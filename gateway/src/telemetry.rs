@@ -35,7 +35,7 @@ pub use self::error_type::ErrorType;
 pub use self::logs::{Batches, Flush, in_batches, init_logs, subscriber};
 pub use self::metrics::{
     BreakerState, Decision, EndedCall, Ending, Handshaking, InFlight, Metrics, Open, Peer,
-    PeerAddress, RateScope, Refused, Reloaded, Resend, Shed,
+    PeerAddress, RateScope, Refused, Reloaded, Replayed, Resend, Shed,
 };
 pub use self::spans::{Called, ClientSpan, RoomSpan, ServerSpan, SpanHandle};
 

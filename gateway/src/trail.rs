@@ -35,6 +35,8 @@ pub struct Trail {
     entry: Box<Entry>,
     started: Instant,
     asked: Arc<[AtomicBool]>,
+    /// For the entry of a lookup that is answered.
+    body_mac: Option<String>,
     open: bool,
     _place: Option<Place>,
 }
@@ -57,6 +59,7 @@ impl Trail {
             span: Some(span),
             handle,
             asked: Arc::default(),
+            body_mac: None,
             open: true,
             _place: place,
         }
@@ -139,6 +142,23 @@ impl Trail {
         if let Some(span) = &mut self.span {
             span.purpose(lookup.purpose.as_str());
         }
+    }
+
+    /// What tells the lookup's body from others, should it come again.
+    pub fn body(&mut self, mac: Option<String>) {
+        self.body_mac = mac;
+    }
+
+    /// The answer is that of an earlier entry, which says this of each source.
+    pub fn replays(&mut self, entry: u64, sources: Vec<SourceEntry>) {
+        self.entry.replays = Some(entry);
+        self.entry.sources = sources;
+    }
+
+    /// What became of each question so far.
+    #[must_use]
+    pub fn sources(&self) -> &[SourceEntry] {
+        &self.entry.sources
     }
 
     /// When the subject is told of it.
@@ -284,6 +304,9 @@ impl Trail {
     /// When it can't be recorded: nothing may leave then, and a refusal is put on record instead.
     pub async fn close(&mut self, kind: Kind) -> Result<Receipt, Refusal> {
         self.entry.kind = kind;
+        if kind == Kind::Lookup {
+            self.entry.body_mac = self.body_mac.take();
+        }
         // The log has the entry now and keeps it even when the caller leaves.
         self.open = false;
         let receipt = self.write(&self.entry).await;
@@ -291,6 +314,7 @@ impl Trail {
             self.entry.kind = Kind::Refusal;
             self.entry.refusal = Some(refusal.code().as_str());
             // Nothing of it leaves.
+            self.entry.body_mac = None;
             for source in &mut self.entry.sources {
                 source.fields.clear();
                 source.claims.clear();

@@ -33,6 +33,7 @@ mod connect;
 mod error;
 pub mod event;
 mod lookup;
+mod replay;
 mod send;
 mod sse;
 mod stream;
@@ -83,6 +84,7 @@ struct Inner {
     max_answer: usize,
     clerk: Option<String>,
     counter: Option<String>,
+    replay: replay::Secret,
 }
 
 impl fmt::Debug for Client {
@@ -100,7 +102,8 @@ impl Client {
     }
 
     /// A client from the environment: `LOKET_URL`, and the PEM files `LOKET_CERT`, `LOKET_KEY`
-    /// and `LOKET_CA`; optionally `LOKET_CLERK` and `LOKET_COUNTER` for lookups that name none.
+    /// and `LOKET_CA`; optionally `LOKET_CLERK` and `LOKET_COUNTER` for lookups that name none, and
+    /// `LOKET_REPLAY_SECRET`, the file of the [replay secret](ClientBuilder::replay_secret).
     ///
     /// # Errors
     /// [`Error::Usage`] that names the variable that is missing or the file that can't be read.

@@ -33,6 +33,9 @@ pub const DEADLINE_HEADER: &str = "loket-deadline-ms";
 /// Header in which a caller may name its organisation; one that contradicts the certificate is
 /// refused, one that agrees changes nothing.
 pub const MEMBER_HEADER: &str = "loket-member";
+/// Header with the key, 32 bytes in base64, under which the gateway keeps an answer so that it can give
+/// it again; counter to gateway, and no further.
+pub const REPLAY_KEY_HEADER: &str = "loket-replay-key";
 /// Header with the trace id of an answer.
 pub const TRACE_ID_HEADER: &str = "x-trace-id";
 /// Shortest deadline that a lookup may ask for, in milliseconds.

@@ -106,6 +106,8 @@ codes! {
     RequestTimeout "request_timeout" 408 Caller true "The request took too long to arrive";
     /// The same `request_id` came with another body.
     RequestIdReused "request_id_reused" 409 Caller false "This request_id was used with another body";
+    /// The lookup of this `request_id` is under way.
+    RequestInProgress "request_in_progress" 409 Caller true "This request_id is being answered";
     /// The body is larger than the limit.
     BodyTooLarge "body_too_large" 413 Caller false "The body is too large";
     /// The body's media type or coding isn't served.

@@ -106,6 +106,11 @@ impl Ask {
         self
     }
 
+    /// The same as a lookup of its own.
+    pub fn anew(&self) -> Self {
+        self.clone().with("/request_id", json!(Uuid::now_v7()))
+    }
+
     /// The lookup's id.
     #[must_use]
     pub fn request_id(&self) -> String {

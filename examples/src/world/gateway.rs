@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use loket_gateway::config::{
-    AuditSettings, AuditStore, Config, Deadlines, Drain, Limits, Listener, Reload,
+    AuditSettings, AuditStore, Config, Deadlines, Drain, Limits, Listener, Reload, ReplaySettings,
 };
 use loket_gateway::directory::Parts;
 use loket_gateway::service::Service;
@@ -91,6 +91,7 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
             witnesses: Vec::new(),
             witness_interval: Duration::from_secs(60),
         },
+        replay: Some(ReplaySettings::at(directory.join("replay"))),
         telemetry: telemetry::Settings {
             service_instance_id: "loket-demo".to_owned(),
             environment: "development".to_owned(),

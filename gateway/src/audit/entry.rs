@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use loket_sdk::ids::{AgencyId, CaseId, MemberId, SystemId};
 use loket_sdk::message::{Ground, LegalBasis, Outcome, Purpose, Reason, RecordRef};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::CallEntry;
@@ -17,6 +17,8 @@ pub enum Kind {
     Lookup,
     /// One result of a streamed lookup, before it leaves.
     Result,
+    /// A lookup that was answered before had the same answer again.
+    Replay,
     /// A lookup was explained instead of carried out.
     Explain,
     /// A lookup is let through by its break-glass, before anyone is asked.
@@ -52,6 +54,7 @@ impl Kind {
         match self {
             Self::Lookup => "lookup",
             Self::Result => "result",
+            Self::Replay => "replay",
             Self::Explain => "explain",
             Self::BreakGlass => "break_glass",
             Self::BreakGlassApproved => "break_glass_approved",
@@ -116,6 +119,12 @@ pub struct Entry {
     /// HMAC of scheme and value; never the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject_ref: Option<String>,
+    /// Keyed hash of the body, 16 hexadecimal digits; of a lookup that was answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_mac: Option<String>,
+    /// Number of the entry whose answer is given again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replays: Option<u64>,
     /// Why the glass would be broken, or was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub break_glass: Option<Box<GlassEntry>>,
@@ -168,7 +177,7 @@ pub struct GlassEntry {
 }
 
 /// What became of one question to one source.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceEntry {
     /// Which record.
     pub record: RecordRef,
@@ -176,13 +185,13 @@ pub struct SourceEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agency: Option<AgencyId>,
     /// The grants that allowed it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<String>,
     /// Names of the fields given.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
     /// Names of the fields on which claims were answered.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
     /// What became of it.
     pub outcome: Outcome,
@@ -220,6 +229,8 @@ impl Entry {
             clerk: None,
             counter: None,
             subject_ref: None,
+            body_mac: None,
+            replays: None,
             break_glass: None,
             minor: false,
             visibility: None,

@@ -203,6 +203,7 @@ impl Args {
                 key: self.key.clone()?,
                 ca: self.ca.clone()?,
                 crl: self.crl.clone(),
+                replay_secret: None,
                 server_name: self.server_name.clone(),
             }),
         })

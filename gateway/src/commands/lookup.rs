@@ -157,6 +157,9 @@ impl Gateway {
         for list in &self.crl {
             builder = builder.revocation_list(list);
         }
+        if let Some(file) = &self.replay_secret {
+            builder = builder.replay_secret_file(file);
+        }
         if let Some(name) = &self.server_name {
             builder = builder.server_name(name);
         }

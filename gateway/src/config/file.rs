@@ -123,6 +123,17 @@ pub(crate) struct Postgres {
     pub(crate) statement_timeout: Option<String>,
 }
 
+/// `[replay]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Replay {
+    pub(crate) enabled: Option<bool>,
+    pub(crate) directory: Option<String>,
+    pub(crate) max_mib: Option<u64>,
+    pub(crate) max_entries: Option<usize>,
+    pub(crate) require_key: Option<bool>,
+}
+
 /// `[telemetry]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

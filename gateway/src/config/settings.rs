@@ -18,7 +18,7 @@ use super::material::{self, Side};
 use super::value::{ANY, SOME, address, duration, number};
 use super::{
     AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload, database,
-    directory, file, listener, signing, warnings,
+    directory, file, listener, replay, signing, warnings,
 };
 
 pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, ConfigErrors> {
@@ -53,6 +53,9 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
     let audit = document
         .required("audit", out)
         .and_then(|s| audit(&s, trust_domain.unwrap_or_default(), base, out));
+    let replay = document
+        .optional("replay", out)
+        .and_then(|s| replay::read(&s, audit.as_ref(), base, out));
     let telemetry = document
         .optional("telemetry", out)
         .map(|s| observed(s, out));
@@ -111,6 +114,7 @@ pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, Co
             admin,
             limits,
             audit,
+            replay,
             telemetry,
             drain,
             reload,

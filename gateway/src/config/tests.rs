@@ -7,7 +7,7 @@ use loket_sdk::ids::{MemberId, SystemId};
 use loket_sdk::testing::signing_key;
 use tempfile::TempDir;
 
-use super::{Config, ConfigErrors, Deadlines, Severity};
+use super::{Config, ConfigErrors, Deadlines, ReplaySettings, Severity};
 use crate::commands::pki::{Authority, Leaf};
 
 mod database;
@@ -697,4 +697,49 @@ fn the_fan_out_ends_before_the_edge() {
     assert_eq!(Deadlines::new(usual.edge(), usual.fan_out()), Ok(usual));
     assert!(Deadlines::new(ms(2_000), ms(1_501)).is_err());
     assert!(Deadlines::new(Duration::MAX, Duration::MAX).is_err());
+}
+
+#[test]
+fn answers_are_kept_beside_the_log() {
+    let dir = town();
+    let replay = |table: &str| {
+        load(&dir, &format!("{BASE}\n[replay]\n{table}"))
+            .unwrap()
+            .replay
+    };
+    let usual = load(&dir, BASE).unwrap().replay.unwrap();
+    assert_eq!(usual, ReplaySettings::at(dir.path().join("audit-replay")));
+    assert_eq!(replay("").unwrap(), usual);
+    assert_eq!(replay("enabled = false"), None);
+    let other = replay("directory = \"kept\"\nmax_mib = 2\nmax_entries = 5000\nrequire_key = true");
+    let other = other.unwrap();
+    assert_eq!(other.directory, dir.path().join("kept"));
+    assert_eq!((other.max_bytes, other.max_entries), (2 << 20, 5000));
+    assert!(other.require_key);
+    for (table, key, fragment) in [
+        (
+            "directory = \"audit\"",
+            "replay.directory",
+            "is the audit log's",
+        ),
+        (
+            "directory = \"ca.pem\"",
+            "replay.directory",
+            "isn't a directory",
+        ),
+        (
+            "max_mib = 0",
+            "replay.max_mib",
+            "isn't between 1 and 1048576",
+        ),
+        (
+            "max_entries = 9",
+            "replay.max_entries",
+            "isn't between 1000",
+        ),
+    ] {
+        let table = format!("[replay]\n{table}\n\n[[members]]");
+        let line = table.lines().nth(1).unwrap();
+        check(&[("[[members]]", &table)], &[(line, key, fragment)]);
+    }
 }

@@ -16,6 +16,7 @@ use crate::break_glass::Waiting;
 use crate::config::Limits;
 use crate::identity::{self, Peer};
 use crate::last_good::LastGood;
+use crate::replay::Replay;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 
@@ -23,6 +24,7 @@ use crate::telemetry::Telemetry;
 pub struct Gateway {
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) audit: Audit,
+    pub(super) replay: Replay,
     pub(super) telemetry: Telemetry,
     pub(super) limits: Limits,
     pub(super) places: Places,
@@ -32,17 +34,19 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that sees `snapshot` and records in `audit`.
+    /// A gateway that sees `snapshot`, records in `audit` and keeps answers in `replay`.
     #[must_use]
     pub fn new(
         snapshot: Snapshot,
         audit: Audit,
+        replay: Replay,
         telemetry: Telemetry,
         limits: Limits,
     ) -> Arc<Self> {
         Arc::new(Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             audit,
+            replay,
             telemetry,
             places: Places::new(limits.max_requests, limits.max_requests_per_member),
             last_good: Arc::new(LastGood::new(limits.stale_entries, limits.stale_for)),
@@ -73,6 +77,12 @@ impl Gateway {
     #[must_use]
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// Answers that are kept.
+    #[must_use]
+    pub fn replay(&self) -> &Replay {
+        &self.replay
     }
 
     /// Spans and metrics.

@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::audit::HoldCounts;
-use crate::config::{AuditSettings, Config, Drain, Finding, Limits, Listener, Reload};
+use crate::config::{
+    AuditSettings, Config, Drain, Finding, Limits, Listener, Reload, ReplaySettings,
+};
 use crate::directory::Directory;
 use crate::grants::Change;
 use crate::telemetry;
@@ -136,6 +138,7 @@ pub(super) struct Fixed {
     admin: SocketAddr,
     limits: Limits,
     audit: AuditSettings,
+    replay: Option<ReplaySettings>,
     telemetry: telemetry::Settings,
     drain: Drain,
     reload: Reload,
@@ -149,6 +152,7 @@ impl Fixed {
             admin: config.admin,
             limits: config.limits.clone(),
             audit: config.audit.clone(),
+            replay: config.replay.clone(),
             telemetry: config.telemetry.clone(),
             drain: config.drain,
             reload: config.reload,
@@ -163,6 +167,7 @@ impl Fixed {
             (self.admin == new.admin, "[admin]"),
             (self.limits == new.limits, "[limits]"),
             (self.audit == new.audit, "[audit] or its key"),
+            (self.replay == new.replay, "[replay]"),
             (self.telemetry == new.telemetry, "[telemetry]"),
             (self.drain == new.drain, "[drain]"),
             (self.reload == new.reload, "[reload]"),

@@ -37,6 +37,8 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         Refusal::MethodNotAllowed("POST"),
         Refusal::NotAcceptable("application/json, text/event-stream"),
         Refusal::RequestTimeout(Duration::from_secs(10)),
+        Refusal::RequestIdReused,
+        Refusal::RequestInProgress,
         Refusal::BodyTooLarge(65_536),
         Refusal::UnsupportedMediaType("application/json"),
         Refusal::BreaksSchema(vec![
@@ -62,7 +64,7 @@ pub(crate) fn refusals() -> Vec<Refusal> {
     ]
 }
 
-const VARIANTS: usize = 21;
+const VARIANTS: usize = 23;
 
 /// The status and the headers beyond those that every problem has. The match has no `_`: a new
 /// refusal needs a line here, and a number that [`VARIANTS`] has to grow for.
@@ -104,6 +106,8 @@ fn expected(refusal: &Refusal) -> (usize, u16, Vec<(&'static str, &'static str)>
         Refusal::SourceUnavailable(Some(_)) => (18, 503, vec![("retry-after", "7")]),
         Refusal::SourceUnavailable(None) => (18, 503, vec![]),
         Refusal::SourceTimeout => (19, 504, vec![]),
+        Refusal::RequestIdReused => (21, 409, vec![]),
+        Refusal::RequestInProgress => (22, 409, retry),
         Refusal::Overloaded => (12, 503, retry),
         Refusal::Draining => (13, 503, retry),
         Refusal::AuditUnavailable(_) => (14, 503, retry),

@@ -53,7 +53,8 @@ impl Asked {
         }
     }
 
-    /// Counts the questions of one entry; a streamed result is counted with its lookup, a call that
+    /// Counts the questions of one entry; a streamed result is counted with its lookup, an answer
+    /// that was given again with its first, a call that
     /// has two entries by the first, which is all there is when the process ended before the call.
     pub(super) fn count(&mut self, line: &str) {
         #[derive(Deserialize)]
@@ -80,7 +81,7 @@ impl Asked {
             return;
         };
         if !(self.since..self.until).contains(&line.clock.unwrap_or(line.at))
-            || line.kind == "result"
+            || matches!(line.kind.as_str(), "result" | "replay")
         {
             return;
         }

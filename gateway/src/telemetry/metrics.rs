@@ -27,7 +27,7 @@ pub use self::connections::{Ending, Handshaking, Open, Refused, Shed};
 use self::family::Family;
 use self::instruments::Instruments;
 use self::labels::ServerKey;
-pub use self::labels::{BreakerState, Decision, RateScope, Resend};
+pub use self::labels::{BreakerState, Decision, RateScope, Replayed, Resend};
 pub(super) use self::labels::{HttpEnd, ServerLabels};
 pub use self::peer::{InFlight, Peer, PeerAddress};
 pub use self::reloads::Reloaded;
@@ -107,6 +107,12 @@ impl Metrics {
             let stands = u64::from(state == now);
             self.0.instruments.agency_breaker.record(stands, &labels);
         }
+    }
+
+    /// What became of ids that came again or were known. Rare, so that its labels may be made anew.
+    pub fn replay(&self, outcome: Replayed, count: u64) {
+        let labels = [KeyValue::new(name::OUTCOME, outcome.as_str())];
+        self.0.instruments.replay.add(count, &labels);
     }
 
     /// A rate limit decided.

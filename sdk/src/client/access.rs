@@ -36,6 +36,7 @@ impl Client {
             path: "/v1/access-reports".to_owned(),
             accept: JSON,
             body: Bytes::from(serde_json::to_vec(request).map_err(unwritable)?),
+            replay_key: None,
             request_id: Some(request.request_id),
             trace: TraceContext::root(true),
             within: self.0.deadline,

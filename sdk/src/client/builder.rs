@@ -12,8 +12,10 @@ use rustls::pki_types::ServerName;
 
 use super::connect::Connector;
 use super::error::{Error, Result};
+use super::replay::Secret;
 use super::{Client, Inner};
 use crate::message::{DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, MIN_DEADLINE_MS};
+use crate::sensitive::Sensitive;
 use crate::tls::MutualTls;
 
 /// Connections that nobody used for so long are closed.
@@ -54,6 +56,8 @@ pub struct ClientBuilder {
     max_answer: usize,
     clerk: Option<String>,
     counter: Option<String>,
+    replay_secret: Option<Sensitive<Vec<u8>>>,
+    replay_secret_file: Option<PathBuf>,
 }
 
 impl Default for ClientBuilder {
@@ -72,6 +76,8 @@ impl Default for ClientBuilder {
             max_answer: 4 * 1024 * 1024,
             clerk: None,
             counter: None,
+            replay_secret: None,
+            replay_secret_file: None,
         }
     }
 }
@@ -150,6 +156,20 @@ impl ClientBuilder {
         self
     }
 
+    /// What the keys are derived from under which the gateway keeps answers, 32 bytes or more. With the
+    /// same secret a lookup that is sent again, from anywhere and for 24 hours, has its first answer;
+    /// without one the client makes its own, which ends with it.
+    pub fn replay_secret(mut self, secret: impl Into<Sensitive<Vec<u8>>>) -> Self {
+        self.replay_secret = Some(secret.into());
+        self
+    }
+
+    /// As [`replay_secret`](Self::replay_secret), from a file; spaces around it don't count.
+    pub fn replay_secret_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.replay_secret_file = Some(path.into());
+        self
+    }
+
     /// Fills in what the environment says; `lookup` is [`std::env::var`] outside tests.
     pub(super) fn from_variables(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name| lookup(name).filter(|value| !value.is_empty());
@@ -160,6 +180,7 @@ impl ClientBuilder {
             ca: variable("LOKET_CA").map(PathBuf::from),
             clerk: variable("LOKET_CLERK"),
             counter: variable("LOKET_COUNTER"),
+            replay_secret_file: variable("LOKET_REPLAY_SECRET").map(PathBuf::from),
             ..Self::default()
         }
     }
@@ -202,6 +223,10 @@ impl ClientBuilder {
             max_answer: self.max_answer,
             clerk: self.clerk,
             counter: self.counter,
+            replay: Secret::new(
+                self.replay_secret.as_ref(),
+                self.replay_secret_file.as_deref(),
+            )?,
         })))
     }
 

@@ -1,8 +1,9 @@
 //! One call to the gateway: what is sent, how often, within which time.
 //!
-//! Sent again: what never reached the gateway, what was cut before any answer, and 429 or 503
+//! Sent again: what never reached the gateway, what was cut before any answer, and 409, 429 or 503
 //! that say `retryable`, after their `Retry-After`. The request stays the same to the byte, and
-//! with it the `request_id`, so that the audit log shows one question. Never sent again: what
+//! with it the `request_id` and the replay key: what was answered already is answered the same, and
+//! no agency is asked twice. Never sent again: what
 //! timed out, and an answer that has begun.
 
 use std::error::Error as StdError;
@@ -21,7 +22,7 @@ use super::Inner;
 use super::error::{Error, Result};
 use super::tls_fault::TlsFault;
 use crate::json;
-use crate::message::TRACE_ID_HEADER;
+use crate::message::{REPLAY_KEY_HEADER, TRACE_ID_HEADER};
 use crate::problem::{self, Problem};
 use crate::trace::{TraceContext, TraceId};
 
@@ -41,6 +42,8 @@ pub(super) struct Call {
     pub accept: &'static str,
     pub body: Bytes,
     pub request_id: Option<Uuid>,
+    /// Under which the gateway keeps the answer.
+    pub replay_key: Option<HeaderValue>,
     pub trace: TraceContext,
     /// Bound of the whole call, repetitions among it.
     pub within: Duration,
@@ -73,6 +76,7 @@ impl Call {
             accept: JSON,
             body: Bytes::new(),
             request_id: None,
+            replay_key: None,
             trace: TraceContext::root(false),
             within: deadline + super::MARGIN,
         }
@@ -96,6 +100,9 @@ impl Call {
         let headers = request.headers_mut();
         if !self.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        }
+        if let Some(key) = &self.replay_key {
+            headers.insert(REPLAY_KEY_HEADER, key.clone());
         }
         self.trace.to_headers(headers);
         Ok(request)
@@ -219,7 +226,7 @@ async fn refused(response: Response<Incoming>, trace_id: String, call: &Call) ->
     let may_repeat = problem.retryable
         && matches!(
             status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
         );
     let again = match retry_after {
         Ok(wait) => Some(wait.unwrap_or_default()).filter(|wait| may_repeat && *wait <= MAX_WAIT),

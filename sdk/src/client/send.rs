@@ -100,6 +100,7 @@ impl Client {
                 accept,
                 body: Bytes::from(body),
                 request_id: Some(lookup.request_id),
+                replay_key: self.0.replay.key(lookup.request_id),
                 trace: trace.unwrap_or_else(|| TraceContext::root(true)),
                 within: deadline + MARGIN,
             },

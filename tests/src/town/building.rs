@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use loket_gateway::checkpoint;
 use loket_gateway::config::{
-    AuditSettings, AuditStore, Config, Deadlines, Drain, Limits, Listener, Reload,
+    AuditSettings, AuditStore, Config, Deadlines, Drain, Limits, Listener, Reload, ReplaySettings,
 };
 use loket_gateway::directory::{
     Backend, Directory, Grant, KeyUse, Member, MemberKey, Parts, Rate, Source, System,
@@ -55,6 +55,7 @@ pub struct TownBuilder {
     listener: Listener,
     source: (usize, Duration, usize),
     single_flight: bool,
+    replay: ReplaySettings,
     drain: Drain,
     ca: Option<Ca>,
     crl: Option<String>,
@@ -94,6 +95,7 @@ impl TownBuilder {
             },
             source: (64, Duration::from_secs(10), 1024 * 1024),
             single_flight: true,
+            replay: ReplaySettings::at(PathBuf::new()),
             drain: Drain {
                 delay: Duration::ZERO,
                 grace: Duration::from_secs(10),
@@ -188,6 +190,12 @@ impl TownBuilder {
     /// Each question is asked by itself, also one that is under way already.
     pub fn each_asked(mut self) -> Self {
         self.single_flight = false;
+        self
+    }
+
+    /// How answers are kept to be given again.
+    pub fn replay(mut self, change: impl FnOnce(&mut ReplaySettings)) -> Self {
+        change(&mut self.replay);
         self
     }
 
@@ -313,6 +321,10 @@ impl TownBuilder {
             ..LeafSpec::default()
         });
         Config {
+            replay: Some(ReplaySettings {
+                directory: audit.with_file_name("audit-replay"),
+                ..self.replay.clone()
+            }),
             trust_domain: parts.trust_domain.clone(),
             time_zone: TimeZone::UTC,
             listener: self.listener.clone(),

@@ -27,6 +27,7 @@ mod overload;
 mod privacy;
 mod problems;
 mod reload;
+mod replay;
 mod signatures;
 mod streaming;
 mod telemetry;

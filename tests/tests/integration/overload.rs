@@ -203,7 +203,7 @@ async fn one_member_cant_take_all_places() {
     let ask = Ask::identity().within_ms(5_000);
     let flood: Vec<_> = (0..20)
         .map(|_| {
-            let (counter, body) = (town.counter(), ask.text());
+            let (counter, body) = (town.counter(), ask.anew().text());
             tokio::spawn(async move {
                 let answer = counter.send("POST", "/v1/lookups", &[JSON], body).await;
                 let answer = answer.unwrap();

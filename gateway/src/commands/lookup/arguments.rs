@@ -132,6 +132,9 @@ pub(in crate::commands) struct Gateway {
     /// PEM file of the authority's revocation list
     #[arg(long, env = "LOKET_CRL")]
     pub(in crate::commands) crl: Vec<PathBuf>,
+    /// File with 32 bytes or more, so that --request-id gives the same answer again for 24 hours
+    #[arg(long, env = "LOKET_REPLAY_SECRET", value_name = "FILE")]
+    pub(in crate::commands) replay_secret: Option<PathBuf>,
     /// Name in the gateway's certificate, where it isn't the URL's host
     #[arg(long)]
     pub(in crate::commands) server_name: Option<String>,

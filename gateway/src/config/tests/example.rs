@@ -81,11 +81,12 @@ fn the_example_shows_the_defaults() {
     let settings = |text: &str| {
         let config = load(&dir, text).unwrap_or_else(|errors| panic!("{errors}"));
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             config.time_zone,
             config.listener,
             config.admin,
             config.limits,
+            config.replay,
             config.telemetry,
             config.drain
         )

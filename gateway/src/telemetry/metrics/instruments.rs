@@ -33,6 +33,7 @@ pub(super) struct Instruments {
     pub(super) agency_queued: UpDownCounter<i64>,
     pub(super) agency_resends: Counter<u64>,
     pub(super) agency_shared: Counter<u64>,
+    pub(super) replay: Counter<u64>,
     pub(super) rate_decisions: Counter<u64>,
     pub(super) policy_decisions: Counter<u64>,
     pub(super) mismatches: Counter<u64>,
@@ -130,6 +131,7 @@ impl Instruments {
                 name::AGENCY_SHARED,
                 "Questions that shared the answer to one already under way.",
             ),
+            replay: counter(name::REPLAY, "Lookups whose request_id had come before."),
             rate_decisions: counter(name::RATE_DECISIONS, "Decisions of the rate limits."),
             policy_decisions: counter(name::POLICY_DECISIONS, "Decisions of the grants."),
             mismatches: counter(

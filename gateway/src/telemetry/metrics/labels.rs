@@ -65,6 +65,33 @@ impl BreakerState {
     ];
 }
 
+/// What became of an id that came again, or of one that was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// It had the same answer again.
+    Replayed,
+    /// It came with another body.
+    Conflict,
+    /// Its lookup was under way.
+    InProgress,
+    /// It was asked again: there was no answer that could be opened and is still granted.
+    AskedAgain,
+    /// It was forgotten before its time, for want of room.
+    Evicted,
+}
+
+impl Replayed {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Replayed => "replayed",
+            Self::Conflict => "conflict",
+            Self::InProgress => "in_progress",
+            Self::AskedAgain => "asked_again",
+            Self::Evicted => "evicted",
+        }
+    }
+}
+
 /// Why a call was made again, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resend {

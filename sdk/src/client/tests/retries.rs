@@ -39,6 +39,12 @@ async fn what_may_be_sent_again_is_sent_again() {
         "answered",
     )
     .await;
+    check(
+        vec![Reply::problem(Code::RequestInProgress, Some("0")), good()],
+        2,
+        "answered",
+    )
+    .await;
     check(vec![Reply::Close, good()], 2, "answered").await;
 }
 
@@ -131,4 +137,65 @@ async fn a_gateway_that_is_not_there_is_a_connect_error() {
         "{error}"
     );
     assert_eq!(error.trace_id().len(), 32);
+}
+
+/// What is sent again has the same key, and no two lookups share one, unless somebody gave the secret.
+#[tokio::test]
+async fn a_lookup_has_a_replay_key_of_its_own() {
+    let mut script = vec![Reply::problem(Code::Overloaded, Some("0"))];
+    script.extend((0..4).map(|_| good()));
+    let gateway = Gateway::with(script).await;
+    let leaf = gateway.ca.system("mpp", "counter");
+    let secret = || gateway.builder(&leaf).replay_secret(vec![7; 32]);
+    let asked = lookup(&gateway.client()).build().unwrap();
+    let mut keys = Vec::new();
+    for client in [
+        gateway.client(),
+        gateway.client(),
+        secret().build().unwrap(),
+        secret().build().unwrap(),
+    ] {
+        let _ = client.send(&asked).await;
+    }
+    for seen in gateway.seen() {
+        let key = &seen.headers[crate::message::REPLAY_KEY_HEADER];
+        assert_eq!(key.len(), 44);
+        keys.push(key.clone());
+    }
+    assert_eq!(keys.len(), 5);
+    assert_eq!(keys[0], keys[1]);
+    assert_ne!(keys[1], keys[2]);
+    assert_eq!(keys[3], keys[4]);
+    let _ = secret()
+        .build()
+        .unwrap()
+        .send(&lookup(&gateway.client()).build().unwrap())
+        .await;
+    let other = gateway.seen().remove(0);
+    assert_ne!(other.headers[crate::message::REPLAY_KEY_HEADER], keys[4]);
+}
+
+#[test]
+fn a_short_replay_secret_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("replay.secret");
+    std::fs::write(&file, format!(" {} \n", "x".repeat(31))).unwrap();
+    let ca = Ca::new("loket.example");
+    let builder = || {
+        let tls = ca.system("mpp", "counter").mutual_tls();
+        Client::builder().url("https://localhost").mutual_tls(tls)
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _within = runtime.enter();
+    for (builder, words) in [
+        (builder().replay_secret_file(&file), "less than 32 bytes"),
+        (builder().replay_secret(vec![0; 31]), "less than 32 bytes"),
+        (builder().replay_secret_file("/nowhere"), "can't be read"),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.code(), "usage");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    std::fs::write(&file, "x".repeat(32)).unwrap();
+    builder().replay_secret_file(&file).build().unwrap();
 }

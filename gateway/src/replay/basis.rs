@@ -1,0 +1,60 @@
+//! Basis: what was decided about a lookup in, a digest out: an answer is given again only if the
+//! same would be decided today.
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use crate::directory::Directory;
+use crate::policy::{Allowed, Permit, Permitted};
+
+pub(super) const LENGTH: usize = 16;
+
+/// What an answer rests on: every source, with the grants and fields, or why it isn't asked. Values
+/// of claims are the body's, which is the same anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Basis(pub(super) [u8; LENGTH]);
+
+impl Basis {
+    /// Of a lookup that was decided upon.
+    #[must_use]
+    pub fn of(permitted: &Permitted, directory: &Directory) -> Self {
+        let mut digest = Context::new(&SHA256);
+        let legs = permitted.routed().legs().iter();
+        for (leg, decision) in legs.zip(permitted.decisions()) {
+            word(&mut digest, &leg.schema.record.to_string());
+            let source = leg.source.map(|index| &directory.sources()[index].agency);
+            word(&mut digest, source.map_or("", |agency| agency.as_str()));
+            match decision {
+                Ok(permit) => granted(&mut digest, permit, directory),
+                Err(reason) => word(&mut digest, reason.as_str()),
+            }
+            digest.update(&[0]);
+        }
+        digest.update(&[u8::from(permitted.breaks_glass())]);
+        let mut out = [0; LENGTH];
+        out.copy_from_slice(&digest.finish().as_ref()[..LENGTH]);
+        Self(out)
+    }
+}
+
+fn granted(digest: &mut Context, permit: &Permit, directory: &Directory) {
+    for &grant in permit.grants() {
+        word(digest, &directory.grants()[grant].id);
+    }
+    word(digest, "");
+    match permit.allowed() {
+        Allowed::Fields(fields) => {
+            word(digest, "fields");
+            fields.iter().for_each(|field| word(digest, field));
+        }
+        Allowed::Claims(claims) => {
+            word(digest, "claims");
+            claims.iter().for_each(|claim| word(digest, &claim.field));
+        }
+    }
+}
+
+/// With its length, so that two words can't pass for another two.
+fn word(digest: &mut Context, word: &str) {
+    digest.update(&(word.len() as u64).to_le_bytes());
+    digest.update(word.as_bytes());
+}

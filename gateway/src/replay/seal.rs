@@ -1,0 +1,194 @@
+//! Seal: an answer in, bytes out that only the same caller's key, id and body open.
+//!
+//! AES-256-GCM under HKDF-SHA256 of the caller's key, salted with the body's hash, for this member and
+//! id. A caller without a key has the hour's: a random one in a file beside, which goes when the
+//! answers go. Whoever has the disk until then, and guesses the body, can read those.
+
+use std::fmt;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::HeaderMap;
+use loket_sdk::ids::MemberId;
+use loket_sdk::message::REPLAY_KEY_HEADER;
+use uuid::Uuid;
+
+use super::kept::decompress;
+use super::slots::{Id, Mac};
+use crate::refusal::Refusal;
+
+/// What a caller's answers are sealed under. It is never kept, nor shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReplayKey([u8; 32]);
+
+impl fmt::Debug for ReplayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReplayKey(…)")
+    }
+}
+
+impl ReplayKey {
+    /// The key in a request's head, if there is one.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`].
+    pub fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
+        let mut values = headers.get_all(REPLAY_KEY_HEADER).iter();
+        let Some(value) = values.next() else {
+            return Ok(None);
+        };
+        let key = BASE64_STANDARD.decode(value.as_bytes()).ok();
+        let key = key.and_then(|key| <[u8; 32]>::try_from(key).ok());
+        match (key, values.next()) {
+            (Some(key), None) => Ok(Some(Self(key))),
+            _ => Err(Refusal::Malformed(
+                "The header Loket-Replay-Key isn't 32 bytes in base64. Send it so, once, or leave it out"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// A key that was made or read here.
+    pub(super) fn from_bytes(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+}
+
+/// Under whose key.
+#[derive(Debug)]
+pub(super) enum Under {
+    Caller(ReplayKey),
+    Hour,
+}
+
+const BY_CALLER: u8 = 1;
+const BY_HOUR: u8 = 2;
+
+/// What an answer belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct Bound {
+    member: MemberId,
+    request_id: Uuid,
+    body: [u8; 32],
+}
+
+impl Bound {
+    pub(super) fn of(member: &MemberId, request_id: Uuid, body: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, body).as_ref());
+        Self {
+            member: member.clone(),
+            request_id,
+            body: hash,
+        }
+    }
+
+    fn key(&self, from: &ReplayKey) -> Result<LessSafeKey, Unspecified> {
+        let salted = Salt::new(HKDF_SHA256, &self.body).extract(&from.0);
+        let info: [&[u8]; 4] = [
+            b"loket replay v1\0",
+            self.member.as_str().as_bytes(),
+            b"\0",
+            self.request_id.as_bytes(),
+        ];
+        let okm = salted.expand(&info, &AES_256_GCM)?;
+        Ok(LessSafeKey::new(UnboundKey::from(okm)))
+    }
+}
+
+/// A sealed answer, as it is on disk behind its length.
+#[derive(Debug)]
+pub(super) struct Sealed(pub(super) Vec<u8>);
+
+/// What stands before the nonce in the clear: by whose key, when, and which id and body.
+pub(super) const HEAD: usize = 1 + 4 + 16 + 8;
+
+impl Sealed {
+    /// Seals what was packed.
+    pub(super) fn of(
+        under: &Under,
+        hour: impl FnOnce() -> std::io::Result<ReplayKey>,
+        bound: &Bound,
+        (id, mac, at): (&Id, &Mac, u32),
+        mut packed: Vec<u8>,
+    ) -> std::io::Result<Self> {
+        let unsealed = |_| std::io::Error::other("an answer can't be sealed");
+        let (by, key) = match under {
+            Under::Caller(key) => (BY_CALLER, key.clone()),
+            Under::Hour => (BY_HOUR, hour()?),
+        };
+        let key = bound.key(&key).map_err(unsealed)?;
+        let mut out = Vec::with_capacity(HEAD + NONCE_LEN + packed.len() + AES_256_GCM.tag_len());
+        out.push(by);
+        out.extend(at.to_le_bytes());
+        out.extend(id);
+        out.extend(mac);
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(unsealed)?;
+        let tag = key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(&out[..HEAD]),
+                &mut packed,
+            )
+            .map_err(unsealed)?;
+        out.extend(nonce);
+        out.extend(packed);
+        out.extend(tag.as_ref());
+        Ok(Self(out))
+    }
+
+    /// The answer's plain bytes; nothing if it isn't of this key, id and body.
+    pub(super) fn open(
+        mut self,
+        caller: Option<&ReplayKey>,
+        hour: impl FnOnce() -> Option<ReplayKey>,
+        bound: &Bound,
+        id: &Id,
+    ) -> Option<Vec<u8>> {
+        let head = Head::read(&self.0)?;
+        let key = match (head.by, caller) {
+            (BY_CALLER, Some(key)) => key.clone(),
+            (BY_HOUR, None) => hour()?,
+            _ => return None,
+        };
+        if head.id != *id {
+            return None;
+        }
+        let key = bound.key(&key).ok()?;
+        let (head, rest) = self.0.split_at_mut_checked(HEAD)?;
+        let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE_LEN>()?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let packed = key.open_in_place(nonce, Aad::from(&*head), sealed).ok()?;
+        decompress(packed)
+    }
+}
+
+/// What is known of a sealed answer without a key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head {
+    by: u8,
+    pub(super) at: u32,
+    pub(super) id: Id,
+    pub(super) mac: Mac,
+}
+
+impl Head {
+    /// Nothing if it isn't one.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let ([by], rest) = bytes.split_first_chunk()?;
+        let (at, rest) = rest.split_first_chunk()?;
+        let (id, rest) = rest.split_first_chunk()?;
+        let (mac, _) = rest.split_first_chunk()?;
+        matches!(*by, BY_CALLER | BY_HOUR).then_some(Self {
+            by: *by,
+            at: u32::from_le_bytes(*at),
+            id: *id,
+            mac: *mac,
+        })
+    }
+}
