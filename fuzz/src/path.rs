@@ -25,6 +25,12 @@ pub(crate) fn run(data: &[u8]) -> Corpus {
         Ok(Operation::Lookup) => "/v1/lookups".to_owned(),
         Ok(Operation::Catalogue) => "/v1/catalogue".to_owned(),
         Ok(Operation::OpenApi) => "/openapi.json".to_owned(),
+        Ok(Operation::Explain) => "/v1/explain".to_owned(),
+        Ok(Operation::Approve(entry)) => format!("/v1/break-glass/{entry}/approvals"),
+        Ok(Operation::AccessReport) => "/v1/access-reports".to_owned(),
+        Ok(Operation::Receipt(entry)) => format!("/v1/receipts/{entry}"),
+        Ok(Operation::Checkpoint) => "/v1/log/checkpoint".to_owned(),
+        Ok(Operation::Tile(name)) => format!("/v1/log/tile/{name}"),
         Ok(Operation::Schema(record)) => format!("/v1/schemas/{record}"),
         Ok(Operation::Call(target)) => {
             forwarded(target);

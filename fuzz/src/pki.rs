@@ -29,7 +29,10 @@ pub(crate) fn directory() -> &'static Path {
                 let leaf = Leaf::new(member, system);
                 authority.issue(&leaf).expect("a certificate");
             }
-            for (name, text) in [("subject.key", &*"5e".repeat(32)), ("audit.key", SIGNING_KEY)] {
+            for (name, text) in [
+                ("subject.key", &*"5e".repeat(32)),
+                ("audit.key", SIGNING_KEY),
+            ] {
                 let key = dir.path().join(name);
                 fs::write(&key, text).expect("a file");
                 fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");

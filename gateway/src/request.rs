@@ -62,7 +62,7 @@ impl Operation {
             ["v1", "lookups"] => ("POST", Self::Lookup),
             ["v1", "explain"] => ("POST", Self::Explain),
             ["v1", "break-glass", entry, "approvals"] => {
-                let entry = entry.parse().map_err(|_| Refusal::NotFound)?;
+                let entry = tile::number(entry).ok_or(Refusal::NotFound)?;
                 ("POST", Self::Approve(entry))
             }
             ["v1", "access-reports"] => ("POST", Self::AccessReport),

@@ -1,5 +1,7 @@
 //! Tile: the name of a tile of the audit log's tree, as C2SP's `tlog-tiles` writes it.
 
+use std::fmt;
+
 /// So many digits in a segment of a tile's number.
 const DIGITS: usize = 3;
 /// Hashes of a full tile.
@@ -46,6 +48,25 @@ impl TileName {
     }
 }
 
+impl fmt::Display for TileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/", self.level)?;
+        let (mut rest, mut thousands) = (self.n / 1000, Vec::new());
+        while rest > 0 {
+            thousands.push(rest % 1000);
+            rest /= 1000;
+        }
+        for part in thousands.iter().rev() {
+            write!(f, "x{part:03}/")?;
+        }
+        write!(f, "{:03}", self.n % 1000)?;
+        match self.width {
+            FULL => Ok(()),
+            width => write!(f, ".p/{width}"),
+        }
+    }
+}
+
 fn three(digits: &str) -> Option<u64> {
     let whole = digits.len() == DIGITS && digits.bytes().all(|digit| digit.is_ascii_digit());
     whole.then(|| digits.parse().ok())?
@@ -67,7 +88,9 @@ mod tests {
         let read = |path: &str| {
             let (level, rest) = path.split_once('/')?;
             let rest: Vec<&str> = rest.split('/').collect();
-            TileName::read(level, &rest).map(|name| (name.level, name.n, name.width))
+            let name = TileName::read(level, &rest)?;
+            assert_eq!(name.to_string(), path);
+            Some((name.level, name.n, name.width))
         };
         assert_eq!(read("0/x001/x234/067"), Some((0, 1_234_067, 256)));
         assert_eq!(read("0/273"), Some((0, 273, 256)));

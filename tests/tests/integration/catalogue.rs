@@ -162,6 +162,7 @@ async fn the_description_names_every_operation() {
             .replace("{record}", "person-identity")
             .replace("{version}", "1")
             .replace("{entry}", "1")
+            .replace("{level}/{tile}", "0/000.p/1")
             .replace("{agency}/{service}/{path}", "dukcapil/population/people");
         let answer = town.counter().get(&path).await.unwrap();
         assert!(

@@ -113,7 +113,7 @@ fn pure_rooms_do_no_io_and_wait_for_nothing() {
 }
 
 /// Invariant 2: status codes. The admin listener has answers of its own; the upstream reads those
-/// of agencies; telemetry names them; the open document lists them.
+/// of agencies and witnesses; telemetry names them; the open document lists them.
 #[test]
 fn only_reply_knows_status_codes() {
     let knowing = files_with("gateway/src", &["StatusCode", ".status_mut()"]);
@@ -123,7 +123,8 @@ fn only_reply_knows_status_codes() {
             "admin.rs",
             "reply.rs",
             "upstream/ask.rs",
-            "upstream/failure.rs"
+            "upstream/failure.rs",
+            "witness.rs"
         ])
     );
 }

@@ -223,14 +223,22 @@ async fn nothing_of_the_family_is_left_behind() {
         std::str::from_utf8(&catalogue.body).unwrap(),
         &needles,
     );
-    let audit = town.audit_dir();
     let mut town = town;
     town.stop_gateway().await;
-    for file in std::fs::read_dir(&audit).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        if !bytes.is_empty() {
-            search("audit log", &String::from_utf8_lossy(&bytes), &needles);
+    let mut beside = vec![town.audit_dir(), town.scratch().join("audit-replay")];
+    while let Some(path) = beside.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).unwrap();
+            beside.extend(entries.map(|entry| entry.unwrap().path()));
+            continue;
         }
+        let bytes = std::fs::read(&path).unwrap();
+        if !bytes.is_empty() {
+            search("a file", &String::from_utf8_lossy(&bytes), &needles);
+        }
+    }
+    for entry in town.audit_entries() {
+        search("audit log", &entry.to_string(), &needles);
     }
     search("log lines", &logs::text(), &needles);
 }
