@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -14,6 +15,27 @@ use tempfile::TempDir;
 const BINARIES: &str = "/usr/lib/postgresql/15/bin";
 /// The machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Installs it from Debian's packages where it is missing.
+fn install() {
+    let is_there = || Path::new(BINARIES).join("initdb").exists();
+    if is_there() {
+        return;
+    }
+    for words in ["update", "install -y --no-install-recommends postgresql-15"] {
+        let mut apt = Command::new("apt-get");
+        apt.arg("-qq").args(words.split(' '));
+        apt.env("DEBIAN_FRONTEND", "noninteractive")
+            .stdout(Stdio::null());
+        // What it says against it stands on standard error.
+        let _ = apt.status();
+    }
+    assert!(
+        is_there(),
+        "PostgreSQL 15 isn't installed, and couldn't be: as root, apt-get install postgresql-15 (the \
+         tests look in {BINARIES})"
+    );
+}
 
 /// A server with one database, `audit`, whose owner is `owner`.
 pub struct Database {
@@ -26,13 +48,11 @@ impl Database {
     /// `loket_audit_writer`.
     ///
     /// # Panics
-    /// When PostgreSQL isn't installed, or doesn't start.
+    /// When PostgreSQL can't be installed, or doesn't start.
     #[must_use]
     pub fn start(schema: &str) -> Self {
-        assert!(
-            Path::new(BINARIES).join("initdb").exists(),
-            "PostgreSQL 15 isn't installed: apt-get install postgresql-15 (the tests look in {BINARIES})"
-        );
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(install);
         let place = TempDir::new().expect("a directory");
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).expect("ours");
         fs::create_dir(place.path().join("home")).expect("ours");
