@@ -17,6 +17,7 @@ use futures_util::FutureExt;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version, header};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use loket_sdk::message::{AccessReport, Answer, Approved, Explanation, Obligation, Overall};
 use loket_sdk::schema;
 use loket_sdk::trace::{TraceContext, TraceId};
@@ -285,16 +286,14 @@ async fn look_up(
     // What can't be recorded isn't asked either.
     gateway.audit.ready()?;
     let held = is_held(&valid, directory, trail);
-    trail.lookup(&valid);
+    let today = snapshot.admission.today(now);
+    known(&valid, directory, today, trail);
     let met = gateway.replay.meet(replay::Asked {
         member: admitted.identified().member(),
         request_id: valid.lookup().request_id,
         body: &posted.bytes,
         key: posted.key,
     })?;
-    let today = snapshot.admission.today(now);
-    let (purpose, basis) = (valid.lookup().purpose, valid.lookup().legal_basis.kind);
-    trail.visibility(directory.visibility(purpose, basis, today));
     let routed = route::route(admitted, valid, directory);
     let purpose = routed.lookup().purpose.as_str();
     let permitted = policy::authorise(routed, directory, today, held);
@@ -375,10 +374,11 @@ fn explain_lookup(
         validate::lookup(bytes)?
     };
     let held = is_held(&valid, directory, trail);
-    trail.lookup(&valid);
+    let today = snapshot.admission.today(now);
+    known(&valid, directory, today, trail);
     let routed = route::route(admitted, valid, directory);
     let inquiry = explain::Inquiry {
-        asked: policy::Asked::of(&routed, snapshot.admission.today(now), held),
+        asked: policy::Asked::of(&routed, today, held),
         legs: routed.legs(),
         legal_basis: Some(routed.lookup().legal_basis.kind),
         subject_named: true,
@@ -393,6 +393,14 @@ fn explain_lookup(
     let explanation = explain::explain(names, steps, &inquiry, directory, &left);
     trail.planned(explain::on_record(&explanation));
     Ok(Walked::Explanation(Box::new(explanation)))
+}
+
+/// Puts on record what is asked about whom, and whether that citizen is told of it: whatever becomes of
+/// it, the entry must say so.
+fn known(valid: &Valid, directory: &Directory, today: Date, trail: &mut Trail) {
+    trail.lookup(valid);
+    let (purpose, basis) = (valid.lookup().purpose, valid.lookup().legal_basis.kind);
+    trail.visibility(directory.visibility(purpose, basis, today));
 }
 
 /// Whether the subject's data is held, under any of its names.

@@ -2,7 +2,7 @@
 //!
 //! Refuses an id that came with another body, and one whose lookup is under way. No body is kept: of
 //! each id there is a keyed hash in memory, and the answer on disk is sealed under a key that the
-//! caller holds ([`seal`]). What can't be opened, or isn't what today's grants allow
+//! caller holds (`replay/seal.rs`). What can't be opened, or isn't what today's grants allow
 //! ([`basis::Basis`]), is asked anew. One gateway knows its own answers only.
 
 pub mod basis;

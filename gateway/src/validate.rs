@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::iter;
 use std::sync::Arc;
 
-use loket_sdk::claims::{self, Op};
+use loket_sdk::claims;
 use loket_sdk::ids::{self, Scheme};
 use loket_sdk::json;
 use loket_sdk::message::{Approval, Lookup, Subject, SubjectKey};
@@ -163,7 +163,7 @@ fn unaskable(lookup: &Lookup) -> Vec<Violation> {
         }
         for (c, claim) in query.claims.iter().flatten().enumerate() {
             let at = format!("{at}/claims/{c}");
-            if claim.op != Op::Exists && !claimed.insert((&query.record, &claim.field)) {
+            if !claimed.insert((&query.record, &claim.field)) {
                 let message =
                     "a lookup may claim a field once: several claims would tell its value";
                 wrong.push(Violation::new(at.clone(), message));

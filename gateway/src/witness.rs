@@ -106,7 +106,9 @@ impl Witnesses {
             }
             if let Some(cosigned) = self.show(&audit, &telemetry, &newest).await {
                 audit.cosigned(cosigned);
-                shown = newest.size;
+                let all = self.all.iter().all(|watching| watching.seen == newest.size);
+                // Who failed is asked again, also while nothing new is written.
+                shown = if all { newest.size } else { 0 };
             }
         }
     }
@@ -169,8 +171,12 @@ impl Watching {
         let mut sent = self.send(audit, newest, tls).await?;
         if let Sent::Saw(seen) = sent {
             if seen > newest.size {
-                let ours = newest.size;
-                return Err(Failed::Contradicted { seen, ours });
+                // Another gateway that writes this log may have shown it more meanwhile.
+                let ours = audit.read(|reader| reader.checkpoint()).await?.size;
+                return Err(match seen > ours {
+                    true => Failed::Contradicted { seen, ours },
+                    false => Failed::Refused(StatusCode::CONFLICT),
+                });
             }
             self.seen = seen;
             sent = self.send(audit, newest, tls).await?;

@@ -22,8 +22,9 @@ pub(super) struct Teller<'a> {
 impl Teller<'_> {
     pub(super) fn entry(&self, line: &Line) -> AccessEntry {
         let what = match line.kind.as_str() {
-            "lookup" => AccessKind::Lookup,
-            "result" => AccessKind::Part,
+            // The same data, given again.
+            "lookup" | "replay" => AccessKind::Lookup,
+            "result" | "break_glass" => AccessKind::Part,
             "abandoned" => AccessKind::Abandoned,
             "access_report" => AccessKind::AccessReport,
             _ => AccessKind::Refused,

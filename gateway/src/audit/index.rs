@@ -1,6 +1,6 @@
 //! Index: a log in, the places of each subject's entries out.
 //!
-//! A run per 65,536 entries lies in a file ([`run`]); what comes after the last is in memory. All of
+//! A run per 65,536 entries lies in a file (`index/run.rs`); what comes after the last is in memory. All of
 //! it is a cache: it is built from the log where it is missing, damaged or of another log, and what it
 //! leads to is compared with the entry itself. One thread follows the log, so that the writer never
 //! waits for it.

@@ -11,7 +11,7 @@ fn document() -> Value {
             {"record": "person-identity/1", "fields": ["nik", "full_name"], "required": true},
             {"record": "social-assistance/1", "claims": [
                 {"field": "decile", "op": "at_most", "value": 4},
-                {"field": "objection_open", "op": "exists"},
+                {"field": "programmes", "op": "exists"},
             ]},
             {"record": "passport/1"},
         ]),

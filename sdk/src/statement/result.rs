@@ -1,5 +1,7 @@
 //! The counter's side: what an agency said, proven from the result and its keys.
 
+use std::collections::BTreeSet;
+
 use super::{Asked, Error, Question, Said, SourceKeys, Statement};
 use crate::claims::{Claim, ClaimAnswer, ClaimResult};
 use crate::ids::{MemberId, normalise};
@@ -43,6 +45,10 @@ impl SourceResult {
             return Err(Error::KeyOutOfTime);
         }
         let status = status(self.reason).ok_or(Error::OtherStatus)?;
+        if self.outcome != self.reason.outcome() {
+            return Err(Error::OtherStatus);
+        }
+        self.answers_what_was_asked(lookup)?;
         let salts = signature.salts.expose();
         let (claims, answers) = self.claims_asked(lookup, &statement);
         let asked = match self.data {
@@ -69,6 +75,32 @@ impl SourceResult {
         match given.find(|name| !statement.asked().contains(name)) {
             Some(name) => Err(Error::PutIn(name.clone())),
             None => Ok(statement),
+        }
+    }
+
+    /// Data or claims of a found record, each claim once and as it was asked: whatever more there is,
+    /// the agency's signature isn't over it.
+    fn answers_what_was_asked(&self, lookup: &Lookup) -> Result<(), Error> {
+        let query = lookup.records.iter().filter(|it| it.record == self.record);
+        let asked: Vec<&Claim> = query.flat_map(|it| it.claims.iter().flatten()).collect();
+        let mut seen = BTreeSet::new();
+        let answered = |it: &&ClaimAnswer| it.result != ClaimResult::NotPermitted;
+        for answer in self.claims.iter().filter(answered) {
+            let is_asked = asked
+                .iter()
+                .any(|claim| claim.field == answer.field && claim.op == answer.op);
+            let is_said = matches!(answer.result, ClaimResult::Match | ClaimResult::Mismatch);
+            let is_beside = self.data.is_some() || self.outcome != Outcome::Found;
+            if !is_asked || !seen.insert(&answer.field) || (is_said && is_beside) {
+                return Err(Error::PutIn(answer.field.clone()));
+            }
+        }
+        let data = self.data.as_ref().map(|data| data.expose());
+        match data.filter(|_| self.outcome != Outcome::Found || !asked.is_empty()) {
+            Some(data) => Err(Error::PutIn(
+                data.keys().next().cloned().unwrap_or_default(),
+            )),
+            None => Ok(()),
         }
     }
 

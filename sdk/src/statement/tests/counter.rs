@@ -1,7 +1,8 @@
 //! The counter's side: results, and what was left out of them or put in.
 
 use super::*;
-use crate::message::{Lookup, Provenance, ProvenanceMethod, Reason, SourceResult};
+use crate::claims::{ClaimResult, Op};
+use crate::message::{Lookup, Outcome, Provenance, ProvenanceMethod, Reason, SourceResult};
 
 fn lookup(query: Value) -> Lookup {
     let (_, text) = loket_schemas::envelope("lookup").unwrap().valid[0];
@@ -102,6 +103,7 @@ fn a_counter_proves_answered_claims_among_those_the_gateway_refused() {
     let keys = SourceKeys::new().with(signer.kid(), signer.public_key().clone(), None, None);
     let (claims, answer) = (claims(), answered());
     let signature = signed(&signer, &answer, Asked::Claims(&claims));
+    let good_signature = signature.clone();
     let refused = json!({"field": "status", "op": "equals", "value": "active"});
     let mut asked = vec![refused];
     asked.extend(claims.iter().map(|claim| json!(claim)));
@@ -118,4 +120,47 @@ fn a_counter_proves_answered_claims_among_those_the_gateway_refused() {
     let forged = result(Reason::InPart, signature, answers("match"));
     let error = forged.verify_source(&keys, &lookup, &member);
     assert_eq!(error, Err(Error::PutIn("status".into())));
+
+    // What a gateway could put beside the signature, or in place of what it is over.
+    let good = result(Reason::InPart, good_signature, answers("not_permitted"));
+    let forged = |change: fn(&mut SourceResult)| {
+        let mut result = good.clone();
+        change(&mut result);
+        result.verify_source(&keys, &lookup, &member).map(|_| ())
+    };
+    let put_in = |name: &str| Err(Error::PutIn(name.to_owned()));
+    assert_eq!(
+        forged(|it| it.data = Some(Map::new().into())),
+        put_in("registered_name")
+    );
+    assert_eq!(
+        forged(|it| {
+            let mut again = it.claims[1].clone();
+            again.result = ClaimResult::Mismatch;
+            it.claims.push(again);
+        }),
+        put_in("registered_name")
+    );
+    assert_eq!(
+        forged(|it| {
+            let mut other = it.claims[1].clone();
+            other.op = Op::Equals;
+            it.claims.push(other);
+        }),
+        put_in("registered_name")
+    );
+    assert_eq!(
+        forged(|it| it.outcome = Outcome::NotFound),
+        Err(Error::OtherStatus)
+    );
+    let nothing: SourceAnswer = serde_json::from_value(json!({"status": "not_found"})).unwrap();
+    let signature = signed(&signer, &nothing, Asked::Claims(&claims));
+    let mut none = result(Reason::NoRecord, signature, json!({}));
+    none.as_of = None;
+    none.verify_source(&keys, &lookup, &member).unwrap();
+    none.claims = good.claims[1..2].to_vec();
+    assert_eq!(
+        none.verify_source(&keys, &lookup, &member),
+        Err(Error::PutIn("registered_name".into()))
+    );
 }
