@@ -62,11 +62,11 @@ pub trait Store: Send {
     /// [`recover`](Self::recover) before it takes others.
     fn append(&mut self, drafts: &[Draft]) -> io::Result<Committed>;
 
-    /// Goes back to what is known to be durable, if the last append failed.
+    /// Goes back to what is known to be durable, if the last append failed; whether that one is on record.
     ///
     /// # Errors
-    /// When that can't be done yet.
-    fn recover(&mut self) -> io::Result<()>;
+    /// When that can't be done yet. None of the drafts counts.
+    fn recover(&mut self) -> io::Result<Recovered>;
 
     /// Finds out whether an append would succeed, without leaving anything behind.
     ///
@@ -79,6 +79,17 @@ pub trait Store: Send {
 
     /// Reads what is there, also while it is written to.
     fn reader(&self) -> Arc<dyn Reader>;
+}
+
+/// What became of an append that failed.
+#[derive(Debug)]
+pub enum Recovered {
+    /// None of its drafts is on record, or none failed.
+    Back,
+    /// All of them are on record after all.
+    Late(Committed),
+    /// They may be on record or not, and that can't be found out yet.
+    Unknown(io::Error),
 }
 
 /// Where entries are kept, as those see it who read.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use loket_gateway::audit::store::postgres::SCHEMA;
 use loket_gateway::audit::store::suite::{append, cases, draft, keys, signer};
-use loket_gateway::audit::store::{Postgres, Store};
+use loket_gateway::audit::store::{Postgres, Recovered, Store};
 
 use super::proxy::{Break, Proxy};
 use super::{Database, open, whole};
@@ -41,7 +41,11 @@ fn under_load(database: &Database, fault: impl FnOnce() + Send) -> (Vec<(u64, u6
                         break;
                     }
                 }
-                Err(_) => refused += 1,
+                // What turns out to be on record all the same counts as well.
+                Err(_) => match store.recover() {
+                    Ok(Recovered::Late(committed)) => acknowledged.push((committed.first, number)),
+                    _ => refused += 1,
+                },
             }
             assert!(Instant::now() < until, "it doesn't come back");
         }
@@ -91,7 +95,12 @@ fn a_server_that_crashes_loses_nothing_acknowledged() {
             let writing = scope.spawn(|| {
                 while !crashed.load(Ordering::Relaxed) {
                     *number += 1;
-                    if let Ok(committed) = store.append(&[draft(*number)]) {
+                    let committed = store.append(&[draft(*number)]);
+                    let late = || match store.recover() {
+                        Ok(Recovered::Late(committed)) => Some(committed),
+                        _ => None,
+                    };
+                    if let Some(committed) = committed.ok().or_else(late) {
                         acknowledged.push((committed.first, *number));
                     }
                 }
@@ -106,7 +115,9 @@ fn a_server_that_crashes_loses_nothing_acknowledged() {
             writing.join().unwrap();
         });
     }
-    eventually("it comes back", || store.recover().is_ok());
+    eventually("it comes back", || {
+        store.recover().is_ok() && store.probe().is_ok()
+    });
     append(&mut store, 1_000_000..=1_000_000);
     nothing_is_lost(&database, &acknowledged);
     assert!(acknowledged.len() > 10, "{}", acknowledged.len());
@@ -188,6 +199,40 @@ fn a_commit_whose_answer_is_lost_counts_once() {
     assert_eq!(whole(&database).unwrap().entries, 20);
 }
 
+/// As before, but for so long that the gateway has to say that it doesn't know.
+#[test]
+fn a_commit_that_turns_out_late_is_answered_and_not_written_again() {
+    let database = Database::start(SCHEMA);
+    let proxy = Proxy::before(&database.socket());
+    let mut settings = super::settings(&database);
+    settings.host = proxy.socket().to_string_lossy().into_owned();
+    (settings.connect_timeout, settings.statement_timeout) =
+        (Duration::from_millis(300), Duration::from_millis(300));
+    let mut store = Postgres::open(&settings, signer(), keys()).unwrap();
+    append(&mut store, 1..=1);
+    let mut other = open(&database).unwrap();
+    proxy.breaks(Break::CutAnswerAndStayAway);
+    let refused = store.append(&[draft(2), draft(3)]).unwrap_err().to_string();
+    assert!(refused.contains("isn't known"), "{refused}");
+    assert!(matches!(store.recover().unwrap(), Recovered::Unknown(_)));
+    // It takes nothing before it knows where the log ends.
+    store.append(&[draft(99)]).unwrap_err();
+    eventually("the server commits", || other.probe().is_ok());
+    append(&mut other, 4..=4);
+    proxy.comes_back();
+    let Recovered::Late(committed) = store.recover().unwrap() else {
+        panic!("it is on record");
+    };
+    assert_eq!((committed.first, committed.placed.len()), (1, 2));
+    let said = keys().open(committed.checkpoint.note.as_bytes()).unwrap();
+    assert_eq!(said.size(), 3);
+    assert!(matches!(store.recover().unwrap(), Recovered::Back));
+    append(&mut store, 5..=5);
+    let total = whole(&database).unwrap().entries;
+    let expected: Vec<String> = (1..=5).map(|n| format!("c-{n}")).collect();
+    assert_eq!(cases(&*store.reader(), 0..total), expected);
+}
+
 /// The server's process is stopped, so that nothing answers and nothing is refused.
 #[test]
 fn a_database_that_hangs_is_given_up() {
@@ -201,7 +246,7 @@ fn a_database_that_hangs_is_given_up() {
     let began = Instant::now();
     let refused = store.append(&[draft(2)]).unwrap_err().to_string();
     assert!(refused.contains("doesn't answer"), "{refused}");
-    assert!(store.recover().is_err());
+    assert!(store.probe().is_err());
     assert!(store.reader().checkpoint().is_err());
     assert!(
         began.elapsed() < Duration::from_secs(20),
@@ -209,7 +254,9 @@ fn a_database_that_hangs_is_given_up() {
         began.elapsed()
     );
     drop(frozen);
-    eventually("it comes back", || store.append(&[draft(3)]).is_ok());
+    eventually("it comes back", || {
+        store.recover().is_ok() && store.append(&[draft(3)]).is_ok()
+    });
     let entries = whole(&database).unwrap().entries;
     assert_eq!(cases(&*store.reader(), entries - 1..entries), ["c-3"]);
 }

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -16,12 +17,15 @@ pub(crate) enum Break {
     Swallow,
     /// It gets there, and the answer doesn't come back: the line is cut.
     CutAnswer,
+    /// As that, and nobody is let in until it [comes back](Proxy::comes_back).
+    CutAnswerAndStayAway,
 }
 
 /// A socket before the database's.
 pub(crate) struct Proxy {
     place: TempDir,
     next: Arc<Mutex<Option<Break>>>,
+    away: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -29,16 +33,24 @@ impl Proxy {
         let place = TempDir::new().unwrap();
         let listener = UnixListener::bind(place.path().join(".s.PGSQL.5432")).unwrap();
         let next = Arc::new(Mutex::new(None));
+        let away = Arc::new(AtomicBool::new(false));
         let (server, breaks) = (socket.join(".s.PGSQL.5432"), next.clone());
+        let is_away = away.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(server)) = (client, UnixStream::connect(&server)) else {
                     continue;
                 };
-                pass(client, server, breaks.clone());
+                if !is_away.load(Ordering::SeqCst) {
+                    pass(client, server, breaks.clone(), is_away.clone());
+                }
             }
         });
-        Self { place, next }
+        Self { place, next, away }
+    }
+
+    pub(crate) fn comes_back(&self) {
+        self.away.store(false, Ordering::SeqCst);
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -55,7 +67,12 @@ impl Proxy {
     }
 }
 
-fn pass(client: UnixStream, server: UnixStream, next: Arc<Mutex<Option<Break>>>) {
+fn pass(
+    client: UnixStream,
+    server: UnixStream,
+    next: Arc<Mutex<Option<Break>>>,
+    away: Arc<AtomicBool>,
+) {
     let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let (mut back_from, mut back_to) = (server, client);
     thread::spawn(move || {
@@ -72,13 +89,16 @@ fn pass(client: UnixStream, server: UnixStream, next: Arc<Mutex<Option<Break>>>)
             match how {
                 Some(Break::Swallow) => swallowed = true,
                 // The answer finds the line cut.
-                Some(Break::CutAnswer) => drop(from.shutdown(Shutdown::Both)),
+                Some(cut) => {
+                    away.store(cut == Break::CutAnswerAndStayAway, Ordering::SeqCst);
+                    drop(from.shutdown(Shutdown::Both));
+                }
                 None => {}
             }
             if !swallowed && to.write_all(sent).is_err() {
                 break;
             }
-            if how == Some(Break::CutAnswer) {
+            if matches!(how, Some(Break::CutAnswer | Break::CutAnswerAndStayAway)) {
                 // Left open: the server is to commit, not to notice.
                 std::mem::forget(to.try_clone());
                 return;

@@ -208,7 +208,7 @@ impl Queue {
         }
     }
 
-    /// Notes how many entries the writer keeps for another try.
+    /// Notes how many entries the writer holds back.
     pub(super) fn keep(&self, kept: usize) {
         self.state().kept = kept;
     }

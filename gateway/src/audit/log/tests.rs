@@ -14,13 +14,17 @@ use serde_json::{Value, json};
 use super::{AuditError, Log, Options, replay};
 use crate::audit::draft::Draft;
 use crate::audit::store::suite::{cases, keys, signer};
-use crate::audit::store::{Committed, Head, Memory, Reader, Store};
+use crate::audit::store::{Committed, Head, Memory, Reader, Recovered, Store};
 
 /// The switches of a store that fails to order.
 #[derive(Default)]
 struct Faults {
     append_fails: bool,
     recover_fails: bool,
+    /// The next append is done, and fails to the one who asked.
+    answer_is_lost: bool,
+    /// What became of it can't be found out.
+    unknown: bool,
     probes: usize,
     /// Told at each append and probe, which then waits for `gate`.
     reached: Option<mpsc::Sender<()>>,
@@ -37,6 +41,7 @@ struct Faulty {
     store: Memory,
     switches: Switches,
     unsure: bool,
+    late: Option<Committed>,
 }
 
 impl Switches {
@@ -53,6 +58,7 @@ impl Switches {
             store: Memory::new(signer()),
             switches: self.clone(),
             unsure: false,
+            late: None,
         };
         Log::start(Box::new(store), options).unwrap()
     }
@@ -77,16 +83,27 @@ impl Store for Faulty {
         assert!(!self.unsure, "it takes nothing before it has recovered");
         self.unsure = true;
         self.switches.pass()?;
+        let committed = self.store.append(drafts)?;
+        if std::mem::take(&mut self.switches.faults.lock().unwrap().answer_is_lost) {
+            self.late = Some(committed);
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         self.unsure = false;
-        self.store.append(drafts)
+        Ok(committed)
     }
 
-    fn recover(&mut self) -> io::Result<()> {
+    fn recover(&mut self) -> io::Result<Recovered> {
+        if self.unsure && self.switches.faults.lock().unwrap().unknown {
+            return Ok(Recovered::Unknown(io::ErrorKind::ConnectionRefused.into()));
+        }
         if self.unsure && self.switches.faults.lock().unwrap().recover_fails {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         self.unsure = false;
-        Ok(())
+        Ok(match self.late.take() {
+            Some(committed) => Recovered::Late(committed),
+            None => Recovered::Back,
+        })
     }
 
     fn probe(&mut self) -> io::Result<()> {
@@ -339,6 +356,68 @@ async fn entries_of_callers_that_left_outlive_a_failing_store() {
     log.close().await;
     assert_eq!(written(&log), numbered(1..=2));
     assert_eq!(log.health().queued, 0);
+}
+
+/// As a database whose line breaks around a commit.
+#[tokio::test]
+async fn what_turns_out_to_be_on_record_is_answered_and_not_written_twice() {
+    for known_at_once in [true, false] {
+        let switches = Switches::default();
+        let log = switches.log(Options {
+            retry: Duration::from_millis(1),
+            ..Options::default()
+        });
+        let (reached, tried) = mpsc::channel();
+        let held = switches.gate.lock().unwrap();
+        switches.set(|faults| {
+            (faults.answer_is_lost, faults.unknown) = (true, !known_at_once);
+            faults.reached = Some(reached);
+        });
+        let first = log.record(&entry(1));
+        tried.recv().unwrap();
+        drop(held);
+        if !known_at_once {
+            while log.health().writable {
+                std::thread::yield_now();
+            }
+            // Whoever comes meanwhile wasn't tried, and is refused.
+            let refused = log.record(&entry(99)).await;
+            assert_eq!(refused, Err(AuditError::NotWritten));
+            log.record_detached(&entry(2));
+            switches.heal();
+        }
+        assert_eq!(first.await.unwrap().entry, 1);
+        let next = if known_at_once { 2 } else { 3 };
+        assert_eq!(log.record(&entry(next)).await.unwrap().entry, next);
+        log.close().await;
+        assert_eq!(written(&log), numbered(1..=next));
+        assert_eq!((log.health().queued, log.health().lost), (0, 0));
+    }
+}
+
+/// And of those who left before it was known, nothing is written a second time either.
+#[tokio::test]
+async fn what_may_be_on_record_is_written_again_only_once_it_is_known_not_to_be() {
+    for is_on_record in [true, false] {
+        let switches = Switches::default();
+        let log = switches.log(Options {
+            retry: Duration::from_secs(3600),
+            ..Options::default()
+        });
+        switches.set(|faults| {
+            (faults.answer_is_lost, faults.append_fails) = (is_on_record, !is_on_record);
+            faults.unknown = true;
+        });
+        log.record_detached(&entry(1));
+        while log.health().writable {
+            std::thread::yield_now();
+        }
+        assert_eq!((log.health().queued, log.health().lost), (1, 0));
+        switches.heal();
+        log.close().await;
+        assert_eq!(written(&log), numbered(1..=1));
+        assert_eq!((log.health().queued, log.health().lost), (0, 0));
+    }
 }
 
 /// A stop mustn't wait for a store that may never answer, nor may whoever drops the log last.

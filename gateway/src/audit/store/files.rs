@@ -26,7 +26,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::copy::Target;
-use super::{Batch, Committed, Draft, Head, OpenError, Reader, Signed, Store};
+use super::{Batch, Committed, Draft, Head, OpenError, Reader, Recovered, Signed, Store};
 use crate::checkpoint::{Keys, Signer, unverified};
 use disk::{Disk, FileSystem};
 use load::{Last, Loaded, load};
@@ -140,8 +140,9 @@ impl Store for Files {
         self.write(batch)
     }
 
-    fn recover(&mut self) -> io::Result<()> {
-        self.wal.recover(&*self.disk)
+    fn recover(&mut self) -> io::Result<Recovered> {
+        // What was written of a batch is cut off: none turns out to be on record.
+        self.wal.recover(&*self.disk).map(|()| Recovered::Back)
     }
 
     fn probe(&mut self) -> io::Result<()> {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tlog_tiles::tlog::Hash;
 
 use super::copy::Target;
-use super::{Batch, Committed, Draft, Each, Head, ReadError, Reader, Signed, Store};
+use super::{Batch, Committed, Draft, Each, Head, ReadError, Reader, Recovered, Signed, Store};
 use crate::audit::draft::dated;
 use crate::checkpoint::Signer;
 
@@ -62,8 +62,8 @@ impl Store for Memory {
         self.write(batch)
     }
 
-    fn recover(&mut self) -> io::Result<()> {
-        Ok(())
+    fn recover(&mut self) -> io::Result<Recovered> {
+        Ok(Recovered::Back)
     }
 
     fn probe(&mut self) -> io::Result<()> {

@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::copy::Target;
-use super::{Batch, Committed, Draft, Head, OpenError, Reader, Signed, Store};
+use super::{Batch, Committed, Draft, Head, OpenError, Reader, Recovered, Signed, Store};
 use crate::checkpoint::{Keys, Signer};
 use crate::config::Database;
 
@@ -58,11 +58,10 @@ pub struct Postgres {
 }
 
 /// A batch that may be committed or not.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Unsettled {
-    size: u64,
+    batch: Arc<Batch>,
     id: Uuid,
-    entries: usize,
 }
 
 impl Postgres {
@@ -164,17 +163,16 @@ impl Postgres {
             return Ok(());
         };
         self.unsettled = Some(Unsettled {
-            size: batch.checkpoint.size,
+            batch: batch.clone(),
             id,
-            entries: batch.placed.len(),
         });
         // A database that starts anew is back within that, and then nobody need be refused.
         let until =
             Instant::now() + self.database.connect_timeout + self.database.statement_timeout;
         loop {
             match self.settle() {
-                Ok(true) => return Ok(()),
-                Ok(false) => return Err(fault.into()),
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => return Err(fault.into()),
                 Err(_) if Instant::now() < until => std::thread::sleep(PAUSE),
                 Err(unknown) => {
                     let words = format!("{fault}; whether it was committed isn't known: {unknown}");
@@ -188,28 +186,44 @@ impl Postgres {
     fn locked(&mut self, session: Arc<Session>, batch: Batch) -> io::Result<Committed> {
         let batch = Arc::new(batch);
         self.commit(session, &batch)?;
+        Ok(self.counts(&batch))
+    }
+
+    /// Goes on from a batch that is in the log.
+    fn counts(&mut self, batch: &Batch) -> Committed {
         self.head = batch.head.clone();
-        Ok(Committed {
+        Committed {
             first: batch.first,
             placed: batch.placed.clone(),
             checkpoint: batch.checkpoint.clone(),
-        })
+        }
     }
 
-    /// Finds out what became of the batch that isn't settled; whether it is in the log.
-    fn settle(&mut self) -> io::Result<bool> {
-        let Some(Unsettled { size, id, .. }) = self.unsettled else {
-            return Ok(false);
+    /// Finds out what became of the batch that isn't settled; it, if it is in the log.
+    fn settle(&mut self) -> io::Result<Option<Arc<Batch>>> {
+        let Some(Unsettled { batch, id }) = &self.unsettled else {
+            return Ok(None);
         };
+        let (size, id, batch) = (batch.checkpoint.size, *id, batch.clone());
         let found = self.ask(|session| session.settled(size, id))??;
         self.unsettled = None;
-        Ok(found)
+        Ok(found.then_some(batch))
+    }
+
+    /// Refuses while it isn't known where the log ends.
+    fn is_settled(&self) -> io::Result<()> {
+        match self.unsettled {
+            None => Ok(()),
+            Some(_) => Err(io::Error::other(
+                "whether the last entries were committed isn't known",
+            )),
+        }
     }
 }
 
 impl Target for Postgres {
     fn write(&mut self, batch: Batch) -> io::Result<Committed> {
-        self.recover()?;
+        self.is_settled()?;
         let session = self.lock()?;
         if batch.first != self.head.tree.size() {
             self.session = None;
@@ -230,7 +244,7 @@ impl Store for Postgres {
                 checkpoint: Signed::of(&self.head.tree, &self.signer),
             });
         }
-        self.recover()?;
+        self.is_settled()?;
         let session = match self.lock() {
             // As after a restart of the server while nothing was written.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => self.lock()?,
@@ -240,21 +254,16 @@ impl Store for Postgres {
         self.locked(session, batch)
     }
 
-    fn recover(&mut self) -> io::Result<()> {
-        self.session()?;
-        let Some(Unsettled { entries, .. }) = self.unsettled else {
-            return Ok(());
-        };
-        if self.settle()? {
-            tracing::warn!(
-                audit.entries = entries,
-                "entries are on record whose callers were refused: their commit was late"
-            );
-        }
-        Ok(())
+    fn recover(&mut self) -> io::Result<Recovered> {
+        Ok(match self.settle() {
+            Ok(Some(batch)) => Recovered::Late(self.counts(&batch)),
+            Ok(None) => Recovered::Back,
+            Err(error) => Recovered::Unknown(error),
+        })
     }
 
     fn probe(&mut self) -> io::Result<()> {
+        self.is_settled()?;
         let session = self.lock()?;
         Ok(self.ask_on(session, Session::try_out)??)
     }

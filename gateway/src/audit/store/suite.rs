@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tlog_tiles::tlog::{check_record, check_tree, prove_record, prove_tree, record_hash};
 
-use super::{Hashes, ReadError, Reader, Store};
+use super::{Hashes, ReadError, Reader, Recovered, Store};
 use crate::audit::draft::Draft;
 use crate::audit::tree::Tree;
 use crate::checkpoint::{Keys, Signer};
@@ -85,7 +85,7 @@ pub fn conforms(mut store: Box<dyn Store>, again: impl FnOnce(Box<dyn Store>) ->
     let empty = reader.checkpoint().unwrap();
     assert_eq!((empty.size, &*empty.note), (0, ""));
     assert_eq!(empty.root, Tree::default().root());
-    store.recover().unwrap();
+    assert!(matches!(store.recover().unwrap(), Recovered::Back));
     store.probe().unwrap();
     let mut tree = Tree::default();
     let mut last: Option<Timestamp> = None;
