@@ -261,6 +261,9 @@ pub enum Flaw {
         /// How many that checkpoint holds.
         size: u64,
     },
+    /// No segment is there, not even the one that is written to.
+    #[error("it may be missing: what was written last, and isn't in bundles yet, was removed")]
+    NoSegment,
     /// A tile of the tree isn't there.
     #[error("the hashes of the tree from here on are missing")]
     NoHash,

@@ -90,16 +90,24 @@ impl<'a> Replacing<'a> {
     }
 }
 
-/// Creates `dir`, readable by nobody else, and makes its name durable.
+/// Creates `dir` and what it lies in, readable by nobody else, and makes each name durable.
 pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
+    let changed = changed_by(dir);
+    if changed.is_empty() {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
-        _ => sync_dir(Path::new(".")),
-    }
+    changed.into_iter().try_for_each(sync_dir)
+}
+
+/// The directories that get a new name when `dir` is created, the nearest first.
+fn changed_by(dir: &Path) -> Vec<&Path> {
+    let missing = dir.ancestors().take_while(|at| !at.is_dir());
+    let parents = missing.filter_map(Path::parent).map(|parent| {
+        let here = parent.as_os_str().is_empty();
+        if here { Path::new(".") } else { parent }
+    });
+    parents.collect()
 }
 
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
@@ -119,5 +127,22 @@ pub(super) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_directory_that_is_created_has_its_name_synced() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = base.path().join("a/b/c");
+        let changed = [base.path().join("a/b"), base.path().join("a")];
+        let changed: Vec<&Path> = changed.iter().map(PathBuf::as_path).collect();
+        assert_eq!(changed_by(&dir), [changed, vec![base.path()]].concat());
+        create_dir(&dir).unwrap();
+        assert!(dir.is_dir() && changed_by(&dir).is_empty());
+        assert_eq!(changed_by(Path::new("nowhere")), [Path::new(".")]);
     }
 }

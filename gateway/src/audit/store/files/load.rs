@@ -77,6 +77,11 @@ pub(super) fn load(dir: &Path, keys: Option<&Keys>) -> Result<Loaded, OpenError>
     Ok(Loaded { head, view, last })
 }
 
+    // Sealing leaves the last segment where it is.
+    if last.is_none() && sealed.size > 0 {
+        let wal = paths::wal(dir);
+        return Err(loading.broken(head.tree.size() + 1, &wal, Flaw::NoSegment));
+    }
 struct Loading<'a> {
     dir: &'a Path,
     keys: Option<&'a Keys>,

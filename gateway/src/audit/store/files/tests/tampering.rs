@@ -5,6 +5,7 @@
 
 use tlog_tiles::tlog::record_hash;
 
+use super::paths::{CHECKPOINT, CHECKPOINTS};
 use super::*;
 use crate::audit::verify::{Asked, consistent, verify_with};
 use crate::checkpoint::{NoteError, Signer};
@@ -269,6 +270,40 @@ fn what_was_written_last_cant_be_changed_either() {
             fs::write(dir.join("checkpoint"), note).unwrap();
         },
     );
+}
+
+/// The newest checkpoint that is in a file tells nothing of what came after it.
+#[test]
+fn segments_that_are_removed_are_missed_though_no_checkpoint_is() {
+    let dir = dir();
+    let mut store = open(dir.path());
+    append(&mut store, 1..=512);
+    drop(store);
+    let sealed = [CHECKPOINT, CHECKPOINTS].map(|name| dir.path().join(name));
+    let kept = sealed.each_ref().map(|path| fs::read(path).unwrap());
+    let mut store = open(dir.path());
+    append(&mut store, 513..=600);
+    drop(store);
+    for (path, bytes) in sealed.iter().zip(kept) {
+        fs::write(path, bytes).unwrap();
+    }
+    has(dir.path(), 1..=600);
+    for segment in paths::segments(dir.path()).unwrap() {
+        fs::remove_file(segment.1).unwrap();
+    }
+    for _ in 0..2 {
+        let found = verified(dir.path()).unwrap_err();
+        assert!(
+            found.entry == 513 && matches!(found.what, Flaw::NoSegment),
+            "{found}"
+        );
+        let refused = try_open(dir.path(), 1);
+        assert!(
+            matches!(refused, Err(OpenError::Broken { entry: 513, .. })),
+            "{refused:?}"
+        );
+        let _ = fs::remove_dir(paths::wal(dir.path()));
+    }
 }
 
 /// One who has the key can write what they like from then on, but not against what was written.
