@@ -380,10 +380,12 @@ async fn remind(gateway: Arc<Gateway>) {
 }
 
 fn exposition(gateway: &Gateway) -> String {
-    let queued = gateway.audit().log().health().queued;
+    let log = gateway.audit().log();
+    let (health, unsealed) = (log.health(), log.reader().unsealed());
     let overdue = gateway.waiting().overdue(Timestamp::now());
     let metrics = gateway.telemetry().metrics();
-    metrics.set_audit_queue(queued);
+    metrics.set_audit_queue(health.queued);
+    metrics.set_audit_log(health.lost, unsealed.bytes, unsealed.fails);
     metrics.set_glass_overdue(overdue);
     for (grant, used) in gateway.snapshot().admission.used(Timestamp::now()) {
         metrics.quota_used(grant, used);

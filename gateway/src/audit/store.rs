@@ -126,6 +126,11 @@ pub trait Reader: Send + Sync + Debug {
     /// of subjects reads back through all of them; those in files have an
     /// [`Index`](super::index::Index) beside them.
     ///
+    /// What isn't in its last form yet; nothing in a store that has but one.
+    fn unsealed(&self) -> Unsealed {
+        Unsealed::default()
+    }
+
     /// # Errors
     /// [`ReadError`].
     fn of_subject(
@@ -162,6 +167,15 @@ pub type Found = (u64, Vec<u8>);
 #[must_use]
 pub fn subject_of(leaf: &[u8]) -> Option<&[u8]> {
     // The quotes before the colon can't be those of a string's content, where they are escaped.
+/// Leaves that wait to be moved into bundles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unsealed {
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// Whether the last attempt to move them failed.
+    pub fails: bool,
+}
+
     static MEMBER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""subject_ref":""#));
     let at = MEMBER.find(leaf)? + MEMBER.needle().len();
     let reference = leaf.get(at..at + 64)?;

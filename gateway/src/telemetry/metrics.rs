@@ -7,6 +7,7 @@
 //! What every request counts goes through a [`Family`], so that it costs neither a lock nor an
 //! allocation.
 
+mod audit;
 mod calls;
 mod connections;
 mod family;

@@ -3,6 +3,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 
+use super::audit::AuditLog;
 use super::calls::Calls;
 use super::connections::Connections;
 use super::glass::Glass;
@@ -41,6 +42,7 @@ pub(super) struct Instruments {
     pub(super) audit_records: Counter<u64>,
     pub(super) quota_used: Gauge<f64>,
     pub(super) audit_queue: Gauge<u64>,
+    pub(super) audit_log: AuditLog,
     pub(super) audit_write_failures: Counter<u64>,
     pub(super) audit_witnessed: Gauge<u64>,
     pub(super) audit_witness_failures: Counter<u64>,
@@ -146,6 +148,7 @@ impl Instruments {
                 .build(),
             audit_records: counter(name::AUDIT_RECORDS, "Audit entries made durable."),
             audit_queue: gauge(name::AUDIT_QUEUE, "Audit entries waiting to be written."),
+            audit_log: AuditLog::new(meter),
             audit_write_failures: counter(
                 name::AUDIT_WRITE_FAILURES,
                 "Writes to the audit log that failed.",

@@ -21,8 +21,11 @@ loket_agency_limit gauge
 loket_agency_queued gauge
 loket_agency_resends_total counter
 loket_agency_shared_total counter
+loket_audit_lost gauge
 loket_audit_queue gauge
 loket_audit_records_total counter
+loket_audit_sealing_fails gauge
+loket_audit_unsealed_bytes gauge
 loket_audit_witness_failures_total counter
 loket_audit_witnessed gauge
 loket_audit_write_failures_total counter
@@ -70,7 +73,10 @@ fn samples_have_the_contracts_labels() {
         r#"loket_agency_queued{loket_system="siak",service_peer_name="dukcapil"} 1"#,
         r#"loket_agency_resends_total{kind="hedge",loket_system="siak",service_peer_name="dukcapil"} 1"#,
         r#"loket_agency_limit{loket_system="siak",service_peer_name="dukcapil"} 20"#,
+        r#"loket_audit_lost 4"#,
         r#"loket_audit_queue 3"#,
+        r#"loket_audit_sealing_fails 1"#,
+        r#"loket_audit_unsealed_bytes 5"#,
         r#"loket_audit_records_total{kind="lookup"} 1"#,
         r#"loket_audit_witnessed{loket_witness="auditor"} 7"#,
         r#"loket_audit_witness_failures_total{loket_witness="auditor"} 1"#,
@@ -193,6 +199,7 @@ fn exercised() -> String {
     metrics.schema_violated(agency, "person-identity/1");
     metrics.audit_recorded("lookup");
     metrics.set_audit_queue(3);
+    metrics.set_audit_log(4, 5, true);
     metrics.glass_broken(loket_sdk::message::Ground::Disaster);
     metrics.set_glass_overdue(2);
     metrics.quota_used("G-001", 0.8);

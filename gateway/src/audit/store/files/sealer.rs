@@ -198,6 +198,7 @@ impl Work {
             }
             _ => {}
         }
+        self.shared.view.sealing(failed.is_some());
         state.failed = failed;
         drop(state);
         self.shared.changed.notify_all();

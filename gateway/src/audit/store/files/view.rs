@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -12,12 +13,13 @@ use super::paths::WIDTH;
 use super::tail::{Found, Leaf, Tail, root};
 use super::tiles::{self, Tiles};
 use crate::audit::draft::dated;
-use crate::audit::store::{Each, Flaw, ReadError, Reader, Signed};
+use crate::audit::store::{Each, Flaw, ReadError, Reader, Signed, Unsealed};
 
 #[derive(Debug)]
 pub(crate) struct View {
     tiles: Tiles,
     tail: Mutex<Tail>,
+    sealing_fails: AtomicBool,
 }
 
 impl View {
@@ -25,7 +27,13 @@ impl View {
         Self {
             tiles: Tiles::of(dir),
             tail: Mutex::new(tail),
+            sealing_fails: AtomicBool::new(false),
         }
+    }
+
+    /// Notes whether leaves can be moved into bundles.
+    pub(super) fn sealing(&self, fails: bool) {
+        self.sealing_fails.store(fails, Ordering::Relaxed);
     }
 
     pub(super) fn tail(&self) -> MutexGuard<'_, Tail> {
@@ -142,6 +150,13 @@ impl Reader for View {
             },
         )?;
         Ok(found)
+    }
+
+    fn unsealed(&self) -> Unsealed {
+        Unsealed {
+            bytes: self.tail().bytes() as u64,
+            fails: self.sealing_fails.load(Ordering::Relaxed),
+        }
     }
 
     fn first(&self) -> u64 {

@@ -243,6 +243,10 @@ fn a_store_that_cant_seal_takes_no_more_in_the_end() {
     };
     assert!(next > 256, "{next}");
     assert!(refused.to_string().contains("into bundles"), "{refused}");
+    while !store.reader().unsealed().fails {
+        std::thread::yield_now();
+    }
+    assert!(store.reader().unsealed().bytes > 20_000);
     store.recover().unwrap();
     store.probe().unwrap_err();
     sealing.heal();
@@ -250,6 +254,9 @@ fn a_store_that_cant_seal_takes_no_more_in_the_end() {
         std::thread::yield_now();
     }
     append(&mut store, next..=next);
+    while store.reader().unsealed().fails {
+        std::thread::yield_now();
+    }
     drop(store);
     has(dir.path(), 1..=next);
 }
