@@ -149,7 +149,10 @@ pub enum NoteError {
     #[error("it is of another log")]
     Origin,
     /// No known key signed it, or one didn't sign this.
-    #[error("no known key of this log signed it")]
+    #[error(
+        "no known key of this log signed it; if an earlier key did, its public key has to stay in \
+         verifier_keys (or --key)"
+    )]
     Signature,
     /// What is given isn't a public key of the log.
     #[error("it isn't a public key of this log (name+id+key, as `loket audit key` prints it)")]

@@ -251,6 +251,10 @@ pub enum Flaw {
     #[error("its text doesn't match its hash: it was altered")]
     Altered,
     /// It is in the tree, but this log doesn't write such leaves.
+/// What to do about a log that was taken back, or written anew.
+const LOOK: &str = "copy the log away as it is, then hold it against a checkpoint that was kept \
+                    elsewhere: `loket audit verify --from`";
+
     #[error("it isn't an entry of this log")]
     Malformed,
     /// Its time is before that of the entry before it.
@@ -263,14 +267,14 @@ pub enum Flaw {
     /// checkpoint holds.
     #[error(
         "from here to entry {to} something was altered, added, removed or reordered: \
-         a checkpoint of {to} entries was signed over others"
+         a checkpoint of {to} entries was signed over others; {LOOK}"
     )]
     Rewritten {
         /// The last entry of that checkpoint.
         to: u64,
     },
     /// A checkpoint of more entries was signed than there are.
-    #[error("entries were cut off: a checkpoint of {size} was signed")]
+    #[error("entries were cut off: a checkpoint of {size} was signed; {LOOK}")]
     CutOff {
         /// How many that checkpoint holds.
         size: u64,

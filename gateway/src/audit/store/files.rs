@@ -22,6 +22,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 
@@ -212,13 +213,12 @@ pub(crate) fn found(dir: &Path, keys: Option<&Keys>) -> Result<View, OpenError> 
         path: dir.to_owned(),
         source,
     })?;
-    let sealed = || notes::last(&dir.join(paths::CHECKPOINTS)).ok().flatten();
     let mut attempts = 1;
     loop {
-        let before = sealed();
+        let before = trace(dir);
         match load(dir, keys) {
             Ok(loaded) => return Ok(loaded.view),
-            Err(_) if attempts < ATTEMPTS && before != sealed() => attempts += 1,
+            Err(_) if attempts < ATTEMPTS && before != trace(dir) => attempts += 1,
             Err(error) => return Err(error),
         }
     }
@@ -232,6 +232,17 @@ pub(crate) fn sealed(dir: &Path) -> io::Result<Option<View>> {
         let sealed = said.size() / paths::WIDTH * paths::WIDTH;
         let checkpoint = Signed {
             size: sealed,
+/// What a log that is written to leaves behind: its segments, and when each was changed last.
+fn trace(dir: &Path) -> Vec<(u64, Option<(u64, SystemTime)>)> {
+    let segments = paths::segments(dir).unwrap_or_default().into_iter();
+    let changed = segments.map(|(first, path)| {
+        let known = path.metadata().ok();
+        let changed = known.and_then(|known| Some((known.len(), known.modified().ok()?)));
+        (first, changed)
+    });
+    changed.collect()
+}
+
             root: *said.hash(),
             note: note.into(),
         };

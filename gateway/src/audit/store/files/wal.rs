@@ -4,7 +4,7 @@
 //! the highest bit set. What isn't followed by its checkpoint was never answered for.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -106,9 +106,10 @@ impl Wal {
         if self.file.is_some() {
             return Ok(());
         }
-        let file = File::options().read(true).append(true).open(&self.path)?;
+        let file = File::options().read(true).append(true).open(&self.path);
+        let file = file.map_err(|error| self.says(&error.to_string()))?;
         if file.metadata()?.len() < self.durable {
-            return Err(io::Error::other("the segment lost entries"));
+            return Err(self.says("another hand took entries out of it"));
         }
         disk.truncate(&file, self.durable)?;
         disk.sync(&file)?;
@@ -116,9 +117,7 @@ impl Wal {
         let from = self.durable.checked_sub(last.len() as u64);
         file.read_exact_at(&mut last, from.ok_or(io::ErrorKind::UnexpectedEof)?)?;
         if last != self.last {
-            return Err(io::Error::other(
-                "the last checkpoint isn't what was written",
-            ));
+            return Err(self.says("its last checkpoint isn't what was written"));
         }
         self.file = Some(file);
         Ok(())
@@ -142,16 +141,21 @@ impl Wal {
 
     /// The open file, unless another hand unlinked or changed it: it would take entries and lose them.
     fn untouched(&self) -> io::Result<&File> {
-        let closed = || io::Error::other("the segment isn't open");
+        let closed = || self.says("it isn't open");
         let file = self.file.as_ref().ok_or_else(closed)?;
         let found = file.metadata()?;
         if found.nlink() == 0 {
-            return Err(io::Error::other("the segment was removed"));
+            return Err(self.says("another hand removed it; put it back as it was"));
         }
         if found.len() != self.durable {
-            return Err(io::Error::other("somebody else changed the segment"));
+            return Err(self.says("another hand changed it; what this one wrote is kept"));
         }
         Ok(file)
+    }
+
+    /// What is wrong with this segment.
+    fn says(&self, what: &str) -> io::Error {
+        io::Error::other(format!("{}: {what}", self.path.display()))
     }
 }
 
@@ -204,7 +208,9 @@ impl Batches {
             if at > self.len {
                 return Ok(None);
             }
-            self.from.read_exact(&mut length)?;
+            if !self.filled(&mut length)? {
+                return Ok(None);
+            }
             let length = u32::from_be_bytes(length);
             let commit = length & COMMIT != 0;
             let length = (length & !COMMIT) as usize;
@@ -220,11 +226,22 @@ impl Batches {
             };
             let start = to.len();
             to.resize(start + length, 0);
-            self.from.read_exact(&mut to[start..])?;
+            if !self.filled(&mut to[start..])? {
+                return Ok(None);
+            }
             if commit {
                 return Ok((!batch.ends.is_empty()).then_some((batch, at)));
             }
             batch.ends.push(batch.text.len());
+        }
+    }
+
+    /// Reads so many bytes; false if they aren't there any more: who writes takes back what failed, and
+    /// what it tried the disk with.
+    fn filled(&mut self, bytes: &mut [u8]) -> io::Result<bool> {
+        match self.from.read_exact(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| true),
         }
     }
 
@@ -234,9 +251,47 @@ impl Batches {
     }
 }
 
-/// So many bytes of a segment from `whole` on. Who writes may have added to them since.
+/// At most so many bytes of a segment from `whole` on. Who writes may have added to them since, or taken
+/// them back.
 pub(super) fn remainder(path: &Path, whole: u64, len: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
-    File::open(path)?.read_exact_at(&mut bytes, whole)?;
+    let mut bytes = Vec::new();
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(whole))?;
+    file.take(len).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::disk::FileSystem;
+    use super::*;
+    use crate::audit::store::Head;
+    use crate::audit::store::suite::{draft, signer};
+
+    /// As a reader beside a gateway that tries a failing disk.
+    #[test]
+    fn what_is_taken_back_under_a_reader_was_never_there() {
+        let dir = tempfile::tempdir().unwrap();
+        disk::create_dir(&paths::wal(dir.path())).unwrap();
+        let mut wal = Wal::begin(dir.path(), 0).unwrap();
+        let now = jiff::Timestamp::now;
+        let batch = Batch::of(&[draft(1)], &Head::default(), &signer(), now);
+        wal.commit(&FileSystem, &batch).unwrap();
+        let path = paths::segment(dir.path(), 0);
+        let file = disk::append_to(&path).unwrap();
+        for left in [0, 10] {
+            let tried = [&1000_u32.to_be_bytes(), &PROBE[..]].concat();
+            file.set_len(wal.bytes()).unwrap();
+            (&file).write_all(&tried).unwrap();
+            let mut batches = Batches::of(&path).unwrap();
+            file.set_len(wal.bytes() + left).unwrap();
+            let (_, end) = batches.next().unwrap().unwrap();
+            batches.take(end);
+            assert!(batches.next().unwrap().is_none());
+            let there = remainder(&path, end, batches.torn()).unwrap();
+            assert_eq!(there.len() as u64, left);
+        }
+    }
 }
