@@ -8,6 +8,7 @@ pub mod draft;
 pub mod index;
 pub mod log;
 pub mod proof;
+pub mod retention;
 pub mod seal;
 pub mod store;
 pub mod tree;
@@ -17,7 +18,7 @@ mod act;
 mod call;
 mod entry;
 
-pub use act::{ActEntry, Asker, Fingerprint, HoldCounts};
+pub use act::{ActEntry, Asker, Fingerprint, HoldCounts, Pruned};
 pub use call::{BodySum, CallEntry, CallOutcome};
 pub use entry::{Entry, GlassEntry, Kind, ReportEntry, SourceEntry};
 

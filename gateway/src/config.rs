@@ -28,8 +28,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use loket_sdk::sensitive::Sensitive;
 use loket_sdk::tls::MutualTls;
 use loket_sdk::transparency::{KeyError, LogKeys};
@@ -45,6 +45,9 @@ pub use replay::ReplaySettings;
 
 /// How much longer the edge waits than the fan-out: time to check, compare, record and write.
 pub const EDGE_MARGIN: Duration = Duration::from_millis(500);
+
+/// The shortest term of an audit entry: the three days that a start reads back, and one more.
+pub const SHORTEST_RETENTION: SignedDuration = SignedDuration::from_hours(4 * 24);
 
 /// What a gateway needs to know before it listens.
 #[derive(Debug)]
@@ -235,6 +238,8 @@ pub struct AuditSettings {
     pub subject_key: Sensitive<Vec<u8>>,
     /// Least time between two commits.
     pub commit_interval: Duration,
+    /// After how long entries are deleted; never when there is none.
+    pub retention: Option<SignedDuration>,
     /// Who is shown its checkpoints.
     pub witnesses: Vec<Witness>,
     /// How often.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ use crate::admin::{self, AdminState, Readiness};
 use crate::audit::index::Follower;
 use crate::audit::log::{self, Log, Options};
 use crate::audit::store::{self, OpenError};
-use crate::audit::{ActEntry, Asker, Audit};
+use crate::audit::{ActEntry, Asker, Audit, retention};
 use crate::break_glass::{KEPT, Waiting};
 use crate::config::{AuditStore, Config, Drain};
 use crate::grants::{PutBack, Versions};
@@ -83,6 +83,7 @@ pub struct Service {
     workers: Workers,
     witnesses: Witnesses,
     witness_interval: Duration,
+    retention: Option<SignedDuration>,
 }
 
 impl Service {
@@ -188,6 +189,7 @@ impl Service {
             workers: Workers::none(),
             witnesses,
             witness_interval: config.audit.witness_interval,
+            retention: config.audit.retention,
         })
     }
 
@@ -241,6 +243,7 @@ impl Service {
             workers,
             witnesses,
             witness_interval,
+            retention,
         } = self;
         let stop = Arc::new(stop);
         let state = AdminState {
@@ -272,6 +275,12 @@ impl Service {
         let alive = tokio::spawn(supervisor::watchdog());
         let (audit, telemetry) = (gateway.audit().clone(), gateway.telemetry().clone());
         let watching = tokio::spawn(witnesses.run(audit, telemetry, witness_interval));
+        let (audit, metrics) = (
+            gateway.audit().clone(),
+            gateway.telemetry().metrics().clone(),
+        );
+        let keeping = retention
+            .map(|term| tokio::spawn(retention::keep(audit, metrics, term)).abort_handle());
         let reminding = tokio::spawn(remind(gateway.clone()));
         let told = async {
             let asker = tokio::select! {
@@ -315,6 +324,9 @@ impl Service {
         gateway.telemetry().shutdown().await;
         alive.abort();
         watching.abort();
+        if let Some(keeping) = keeping {
+            keeping.abort();
+        }
         reminding.abort();
         tracing::info!("stopped");
     }

@@ -88,6 +88,7 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
             verifier_keys: Vec::new(),
             subject_key: throw_away_key().into(),
             commit_interval: Duration::from_millis(1),
+            retention: None,
             witnesses: Vec::new(),
             witness_interval: Duration::from_secs(60),
         },

@@ -2,6 +2,7 @@
 //! was in force. Hashes stand for the configuration; no address and nobody is named.
 
 use aws_lc_rs::digest::{Context, SHA256};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Kind, hex};
@@ -19,6 +20,10 @@ pub enum Asker {
     Admin,
     /// The watch over files.
     Watch,
+    /// The term that is set in the configuration.
+    Term,
+    /// `loket audit prune`.
+    Command,
 }
 
 /// An act in the log.
@@ -35,6 +40,19 @@ pub struct ActEntry {
     change: Option<Change>,
     #[serde(skip_serializing_if = "Option::is_none")]
     holds: Option<HoldCounts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pruned: Option<Pruned>,
+}
+
+/// What is deleted at the end of its term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// Number of the first entry that stays.
+    pub first: u64,
+    /// How many entries go.
+    pub entries: u64,
+    /// Those that are dated before may go.
+    pub before: Timestamp,
 }
 
 /// How many subjects are held; nobody is named.
@@ -82,6 +100,7 @@ impl ActEntry {
             }),
             change: None,
             holds: None,
+            pruned: None,
         }
     }
 
@@ -94,6 +113,7 @@ impl ActEntry {
             act: None,
             change: Some(change),
             holds: None,
+            pruned: None,
         }
     }
 
@@ -103,6 +123,16 @@ impl ActEntry {
         Self {
             kind: Kind::HoldChanged,
             holds: Some(counts),
+            ..Self::drain(asked_by)
+        }
+    }
+
+    /// Entries are about to be deleted.
+    #[must_use]
+    pub fn pruned(asked_by: Asker, pruned: Pruned) -> Self {
+        Self {
+            kind: Kind::Pruned,
+            pruned: Some(pruned),
             ..Self::drain(asked_by)
         }
     }
@@ -130,6 +160,7 @@ impl ActEntry {
             }),
             change: None,
             holds: None,
+            pruned: None,
         }
     }
 

@@ -45,6 +45,8 @@ pub enum Kind {
     AccessReport,
     /// Another set of subjects is held since a reload.
     HoldChanged,
+    /// Entries past their term are about to be deleted.
+    Pruned,
 }
 
 impl Kind {
@@ -68,6 +70,7 @@ impl Kind {
             Self::GrantChanged => "grant_changed",
             Self::AccessReport => "access_report",
             Self::HoldChanged => "hold_changed",
+            Self::Pruned => "pruned",
         }
     }
 }

@@ -10,7 +10,7 @@ mod run;
 mod tests;
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -48,6 +48,8 @@ struct State {
     dates: Option<(Timestamp, Timestamp)>,
     /// The first place that isn't in it.
     end: u64,
+    /// Runs before that were removed.
+    forgotten: u64,
 }
 
 impl Index {
@@ -158,6 +160,17 @@ impl Index {
     /// Takes in a run's worth of entries at most; whether there is more.
     fn step(&self, size: u64) -> Result<bool, ReadError> {
         let mut state = self.state();
+        let first = self.reader.first();
+        if state.end < first {
+            // Deleted before it was taken in.
+            *state = State {
+                number: first / LENGTH,
+                end: first,
+                forgotten: state.forgotten,
+                ..State::default()
+            };
+        }
+        self.forget(&mut state, first)?;
         let (start, next) = (state.number * LENGTH, (state.number + 1) * LENGTH);
         if next <= size && state.end <= start.max(self.reader.first()) {
             // What is there already, and is of this log.
@@ -192,6 +205,30 @@ impl Index {
             state.push(run);
         }
         Ok(state.end < size)
+    }
+
+    /// Removes runs of which no entry is left.
+    fn forget(&self, state: &mut State, first: u64) -> io::Result<()> {
+        let number = first / LENGTH;
+        if number > state.forgotten {
+            match run::remove_before(&self.directory, number) {
+                // Another process removed it just now, or only the gateway may.
+                Err(error)
+                    if !matches!(
+                        error.kind(),
+                        ErrorKind::NotFound
+                            | ErrorKind::PermissionDenied
+                            | ErrorKind::ReadOnlyFilesystem
+                    ) =>
+                {
+                    return Err(error);
+                }
+                _ => {}
+            }
+            state.runs.retain(|run| run.number() >= number);
+            state.forgotten = number;
+        }
+        Ok(())
     }
 
     /// Forgets every run, so that all are built anew.

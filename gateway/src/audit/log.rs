@@ -29,7 +29,7 @@ use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
 use super::draft::Draft;
-use super::store::{OpenError, ReadError, Reader, Store};
+use super::store::{OpenError, Pruner, ReadError, Reader, Store};
 
 use queue::{Job, Queue, Reply};
 
@@ -122,6 +122,7 @@ pub struct Log {
 struct Handle {
     queue: Arc<Queue>,
     reader: Arc<dyn Reader>,
+    pruner: Option<Arc<dyn Pruner>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     done: watch::Receiver<()>,
 }
@@ -132,7 +133,7 @@ impl Log {
     /// # Errors
     /// [`OpenError::Thread`].
     pub fn start(store: Box<dyn Store>, options: Options) -> Result<Self, OpenError> {
-        let reader = store.reader();
+        let (reader, pruner) = (store.reader(), store.pruner());
         let queue = Arc::new(Queue::new(&options, store.head().tree.size()));
         let (finished, done) = watch::channel(());
         let thread = thread::Builder::new()
@@ -145,6 +146,7 @@ impl Log {
         let handle = Arc::new(Handle {
             queue,
             reader,
+            pruner,
             thread: Mutex::new(Some(thread)),
             done,
         });
@@ -155,6 +157,12 @@ impl Log {
     #[must_use]
     pub fn reader(&self) -> &Arc<dyn Reader> {
         &self.handle.reader
+    }
+
+    /// What deletes entries past their term, if the store can. It blocks.
+    #[must_use]
+    pub fn pruner(&self) -> Option<&Arc<dyn Pruner>> {
+        self.handle.pruner.as_ref()
     }
 
     /// Records `entry`, which must serialise to a JSON object without `entry`, `at` and `clock`:

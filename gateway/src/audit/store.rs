@@ -8,6 +8,7 @@ pub mod copy;
 pub mod files;
 mod memory;
 pub mod postgres;
+pub mod prune;
 #[cfg(any(test, feature = "testing"))]
 pub mod suite;
 
@@ -30,6 +31,7 @@ use crate::config::{AuditSettings, AuditStore};
 pub use files::Files;
 pub use memory::Memory;
 pub use postgres::Postgres;
+pub use prune::Pruner;
 
 /// Opens what the configuration names, or begins it.
 ///
@@ -79,6 +81,11 @@ pub trait Store: Send {
 
     /// Reads what is there, also while it is written to.
     fn reader(&self) -> Arc<dyn Reader>;
+
+    /// Deletes what is past its term, also while it is written to; nothing in a store that forgets anyway.
+    fn pruner(&self) -> Option<Arc<dyn Pruner>> {
+        None
+    }
 }
 
 /// What became of an append that failed.
@@ -119,6 +126,11 @@ pub trait Reader: Send + Sync + Debug {
     /// [`ReadError`].
     fn since(&self, moment: Timestamp) -> Result<u64, ReadError>;
 
+    /// What isn't in its last form yet; nothing in a store that has but one.
+    fn unsealed(&self) -> Unsealed {
+        Unsealed::default()
+    }
+
     /// The first place whose leaf is there still: those before it were deleted at the end of their term.
     fn first(&self) -> u64;
 
@@ -126,11 +138,6 @@ pub trait Reader: Send + Sync + Debug {
     /// of subjects reads back through all of them; those in files have an
     /// [`Index`](super::index::Index) beside them.
     ///
-    /// What isn't in its last form yet; nothing in a store that has but one.
-    fn unsealed(&self) -> Unsealed {
-        Unsealed::default()
-    }
-
     /// # Errors
     /// [`ReadError`].
     fn of_subject(
@@ -160,13 +167,6 @@ pub trait Reader: Send + Sync + Debug {
     }
 }
 
-/// An entry's place and its text.
-pub type Found = (u64, Vec<u8>);
-
-/// The reference to an entry's subject, found without reading the entry; nothing when it has none.
-#[must_use]
-pub fn subject_of(leaf: &[u8]) -> Option<&[u8]> {
-    // The quotes before the colon can't be those of a string's content, where they are escaped.
 /// Leaves that wait to be moved into bundles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unsealed {
@@ -176,6 +176,13 @@ pub struct Unsealed {
     pub fails: bool,
 }
 
+/// An entry's place and its text.
+pub type Found = (u64, Vec<u8>);
+
+/// The reference to an entry's subject, found without reading the entry; nothing when it has none.
+#[must_use]
+pub fn subject_of(leaf: &[u8]) -> Option<&[u8]> {
+    // The quotes before the colon can't be those of a string's content, where they are escaped.
     static MEMBER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""subject_ref":""#));
     let at = MEMBER.find(leaf)? + MEMBER.needle().len();
     let reference = leaf.get(at..at + 64)?;
@@ -244,6 +251,10 @@ pub enum ReadError {
     Io(#[from] io::Error),
 }
 
+/// What to do about a log that was taken back, or written anew.
+const LOOK: &str = "copy the log away as it is, then hold it against a checkpoint that was kept \
+                    elsewhere: `loket audit verify --from`";
+
 /// What is wrong with an entry.
 #[derive(Debug, thiserror::Error)]
 pub enum Flaw {
@@ -251,10 +262,6 @@ pub enum Flaw {
     #[error("its text doesn't match its hash: it was altered")]
     Altered,
     /// It is in the tree, but this log doesn't write such leaves.
-/// What to do about a log that was taken back, or written anew.
-const LOOK: &str = "copy the log away as it is, then hold it against a checkpoint that was kept \
-                    elsewhere: `loket audit verify --from`";
-
     #[error("it isn't an entry of this log")]
     Malformed,
     /// Its time is before that of the entry before it.
@@ -282,6 +289,9 @@ const LOOK: &str = "copy the log away as it is, then hold it against a checkpoin
     /// No segment is there, not even the one that is written to.
     #[error("it may be missing: what was written last, and isn't in bundles yet, was removed")]
     NoSegment,
+    /// It isn't there, by what the store says of terms, but no entry says that it was deleted.
+    #[error("it was deleted without an entry that says so")]
+    Unrecorded,
     /// A tile of the tree isn't there.
     #[error("the hashes of the tree from here on are missing")]
     NoHash,

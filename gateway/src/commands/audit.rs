@@ -7,6 +7,7 @@ mod filter;
 mod migrate;
 mod opened;
 mod progress;
+mod prune;
 mod reindex;
 mod schema;
 mod source;
@@ -56,6 +57,8 @@ enum Command {
     Breach(breach::Args),
     /// Build the index by subject
     Reindex(reindex::Args),
+    /// Delete entries past their term
+    Prune(prune::Args),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -85,6 +88,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         Command::Usage(args) => usage::run(args, out),
         Command::Breach(args) => breach::run(args, out),
         Command::Reindex(args) => reindex::run(args, out),
+        Command::Prune(args) => prune::run(args, out),
     }
 }
 

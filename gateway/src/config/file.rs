@@ -96,6 +96,7 @@ pub(crate) struct Audit {
     pub(crate) verifier_keys: Vec<Spanned<String>>,
     pub(crate) segment_mib: Option<u64>,
     pub(crate) commit_interval: Option<String>,
+    pub(crate) retention: Option<String>,
     pub(crate) witness_interval: Option<String>,
     #[serde(default)]
     pub(crate) witnesses: Vec<Witness>,

@@ -19,7 +19,7 @@ mod tls;
 use loket_gateway::audit::draft::Draft;
 use loket_gateway::audit::hex;
 use loket_gateway::audit::store::postgres::SCHEMA;
-use loket_gateway::audit::store::suite::{conforms, keys, signer};
+use loket_gateway::audit::store::suite::{conforms, deletes_nothing_unseen, keys, prunes, signer};
 use loket_gateway::audit::store::{OpenError, Postgres, Store};
 use loket_gateway::audit::verify::{Asked, Verified, Violation, verify_in};
 use loket_gateway::config;
@@ -53,6 +53,38 @@ fn it_conforms() {
         drop(store);
         Box::new(open(&database).unwrap())
     });
+}
+
+#[test]
+fn what_is_past_its_term_goes_and_the_tree_still_verifies() {
+    let database = Database::start(SCHEMA);
+    let refused = {
+        let store = open(&database).unwrap();
+        let mut claim = store.pruner().unwrap().claim().unwrap().unwrap();
+        claim.prune(256).unwrap_err().to_string()
+    };
+    assert!(refused.contains("permission denied"), "{refused}");
+    database.ask("GRANT loket_audit_pruner TO gateway");
+    prunes(|| Box::new(open(&database).unwrap()));
+    assert_eq!(whole(&database).unwrap().first, 1281);
+    let left = "SELECT count(*) FROM loket_audit.leaf WHERE body <> '' AND place < 1280";
+    assert_eq!(database.ask(left), "0");
+    // Only what is past its term, and only once at a time.
+    let store = open(&database).unwrap();
+    let pruner = store.pruner().unwrap();
+    let mut claim = loop {
+        // The connection that had the right may have to end first.
+        if let Some(claim) = pruner.claim().unwrap() {
+            break claim;
+        }
+    };
+    assert!(pruner.claim().unwrap().is_none());
+    let refused = claim.prune(1536).unwrap_err().to_string();
+    assert!(refused.contains("younger than four days"), "{refused}");
+    drop(claim);
+    let other = Database::start(SCHEMA);
+    other.ask("GRANT loket_audit_pruner TO gateway");
+    deletes_nothing_unseen(Box::new(open(&other).unwrap()));
 }
 
 #[test]

@@ -342,6 +342,7 @@ impl TownBuilder {
                 verifier_keys: Vec::new(),
                 subject_key: Sensitive::new(AUDIT_KEY.to_vec()),
                 commit_interval: Duration::from_millis(1),
+                retention: None,
                 witnesses: self.witnesses.clone(),
                 witness_interval: Duration::from_millis(50),
             },

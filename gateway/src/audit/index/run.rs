@@ -185,6 +185,20 @@ fn path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:08}.run"))
 }
 
+/// Removes the runs before a number.
+pub(super) fn remove_before(directory: &Path, number: u64) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_run = path.extension().is_some_and(|ending| ending == "run");
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let earlier = name.and_then(|name| name.parse::<u64>().ok());
+        if is_run && earlier.is_some_and(|earlier| earlier < number) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes every run of a directory.
 pub(super) fn remove_all(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {

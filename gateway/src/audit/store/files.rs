@@ -27,16 +27,16 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::copy::Target;
+use super::prune::Pruner;
 use super::{Batch, Committed, Draft, Head, OpenError, Reader, Recovered, Signed, Store};
 use crate::checkpoint::{Keys, Signer, unverified};
 use disk::{Disk, FileSystem};
 use load::{Last, Loaded, load};
+use prune::Bundles;
 use sealer::{Pace, Sealer};
 use tail::{Chunk, Tail};
 use view::View;
 use wal::Wal;
-
-pub use prune::prune;
 
 /// A log in a directory.
 pub struct Files {
@@ -158,6 +158,13 @@ impl Store for Files {
     fn reader(&self) -> Arc<dyn Reader> {
         self.view.clone()
     }
+
+    fn pruner(&self) -> Option<Arc<dyn Pruner>> {
+        Some(Arc::new(Bundles {
+            dir: self.dir.clone(),
+            view: Arc::clone(&self.view),
+        }))
+    }
 }
 
 impl Target for Files {
@@ -204,7 +211,8 @@ pub(crate) fn size(dir: &Path) -> u64 {
         .unwrap_or(0)
 }
 
-/// A segment may go between looking for it and opening it, as often as a log is sealed meanwhile.
+/// How often a log is read anew that changed meanwhile: a segment may go between looking for it and opening
+/// it, and what is at its end may be taken back.
 const ATTEMPTS: usize = 16;
 
 /// As [`read`].
@@ -224,14 +232,6 @@ pub(crate) fn found(dir: &Path, keys: Option<&Keys>) -> Result<View, OpenError> 
     }
 }
 
-/// What is in bundles of a log that can't be loaded, as far as its last checkpoint says.
-pub(crate) fn sealed(dir: &Path) -> io::Result<Option<View>> {
-    let last = notes::last(&dir.join(paths::CHECKPOINTS))?;
-    Ok(last.and_then(|(note, _)| {
-        let said = unverified(note.as_bytes())?;
-        let sealed = said.size() / paths::WIDTH * paths::WIDTH;
-        let checkpoint = Signed {
-            size: sealed,
 /// What a log that is written to leaves behind: its segments, and when each was changed last.
 fn trace(dir: &Path) -> Vec<(u64, Option<(u64, SystemTime)>)> {
     let segments = paths::segments(dir).unwrap_or_default().into_iter();
@@ -243,10 +243,19 @@ fn trace(dir: &Path) -> Vec<(u64, Option<(u64, SystemTime)>)> {
     changed.collect()
 }
 
+/// What is in bundles of a log that can't be loaded, as far as its last checkpoint says.
+pub(crate) fn sealed(dir: &Path) -> io::Result<Option<View>> {
+    let last = notes::last(&dir.join(paths::CHECKPOINTS))?;
+    Ok(last.and_then(|(note, _)| {
+        let said = unverified(note.as_bytes())?;
+        let sealed = said.size() / paths::WIDTH * paths::WIDTH;
+        let checkpoint = Signed {
+            size: sealed,
             root: *said.hash(),
             note: note.into(),
         };
-        Some(View::of(dir, Tail::none(sealed, checkpoint)))
+        let first = tiles::first(dir).unwrap_or_default();
+        Some(View::of(dir, first, Tail::none(sealed, checkpoint)))
     }))
 }
 

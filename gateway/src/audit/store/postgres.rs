@@ -9,6 +9,7 @@ mod fault;
 mod fit;
 mod found;
 mod known;
+mod prune;
 mod reading;
 mod rows;
 mod session;
@@ -23,12 +24,14 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::copy::Target;
+use super::prune::Pruner;
 use super::{Batch, Committed, Draft, Head, OpenError, Reader, Recovered, Signed, Store};
 use crate::checkpoint::{Keys, Signer};
 use crate::config::Database;
 
 use fault::Fault;
 use known::Extended;
+use prune::Leaves;
 use reading::Reading;
 use session::Session;
 use worker::Worker;
@@ -274,5 +277,12 @@ impl Store for Postgres {
 
     fn reader(&self) -> Arc<dyn Reader> {
         self.reading.clone()
+    }
+
+    fn pruner(&self) -> Option<Arc<dyn Pruner>> {
+        Some(Arc::new(Leaves {
+            worker: self.worker.clone(),
+            database: self.database.clone(),
+        }))
     }
 }

@@ -2,15 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "it is a test, whoever runs it")]
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tlog_tiles::tlog::{check_record, check_tree, prove_record, prove_tree, record_hash};
 
-use super::{Hashes, ReadError, Reader, Recovered, Store};
+use super::copy::Target;
+use super::prune::Claim;
+use super::{Batch, Flaw, Hashes, ReadError, Reader, Recovered, Store};
 use crate::audit::draft::Draft;
+use crate::audit::proof::evidence;
+use crate::audit::retention::told;
 use crate::audit::tree::Tree;
+use crate::audit::verify::{Asked, Verified, Violation, walk};
+use crate::audit::{ActEntry, Asker};
 use crate::checkpoint::{Keys, Signer};
 
 /// The log's name.
@@ -62,7 +68,7 @@ pub fn append(store: &mut dyn Store, numbers: std::ops::RangeInclusive<u64>) {
 ///
 /// # Panics
 /// When they can't be read.
-pub fn cases(reader: &dyn Reader, places: std::ops::Range<u64>) -> Vec<String> {
+pub fn cases(reader: &dyn Reader, places: Range<u64>) -> Vec<String> {
     let mut cases = Vec::new();
     let mut next = places.start;
     let each = &mut |place: u64, leaf: &[u8]| {
@@ -121,6 +127,161 @@ pub fn conforms(mut store: Box<dyn Store>, again: impl FnOnce(Box<dyn Store>) ->
     append(&mut *store, next..=next);
     assert_eq!(store.head().tree.size(), next);
     assert_eq!(cases(&*store.reader(), total..next), [format!("c-{next}")]);
+}
+
+/// The signed checkpoint of what is there, held against all leaves and hashes.
+///
+/// # Errors
+/// The first [`Violation`].
+pub fn whole(reader: &dyn Reader) -> Result<Verified, Violation> {
+    let keys = keys();
+    let asked = Asked {
+        keys: Some(&keys),
+        ..Asked::default()
+    };
+    walk(reader, std::iter::empty(), asked, &mut |_| {})
+}
+
+/// Entries of years ago that are past their term in [`prunes`], by number.
+const OLD: u64 = 1500;
+/// Those that aren't.
+const NEW: u64 = 300;
+/// What goes: whole bundles.
+const GONE: u64 = 1280;
+
+/// Old and new entries into a store that is empty; the moment between them.
+fn aged(store: &mut dyn Target) -> Timestamp {
+    let leaves: Vec<Vec<u8>> = (1..=OLD)
+        .map(|n| {
+            let at = format!("2001-01-01T00:00:{:02}.000000Z", n * 60 / (OLD + 1));
+            let leaf = format!(r#"{{"at":"{at}","kind":"lookup","case_id":"c-{n}"}}"#);
+            leaf.into_bytes()
+        })
+        .collect();
+    for leaves in leaves.chunks(100) {
+        let batch = Batch::again(leaves, &store.head(), &signer()).unwrap();
+        store.write(batch).unwrap();
+    }
+    append(store, OLD + 1..=OLD + NEW);
+    "2002-01-01T00:00:00Z".parse().unwrap()
+}
+
+/// The right to delete, and what goes before this moment, once it is all in bundles.
+fn claimed(store: &dyn Store, before: Timestamp) -> (Box<dyn Claim>, Range<u64>) {
+    let (pruner, reader) = (store.pruner().unwrap(), store.reader());
+    loop {
+        // A connection that had the right may have to end first.
+        let Some(mut claim) = pruner.claim().unwrap() else {
+            std::thread::yield_now();
+            continue;
+        };
+        let gone = claim.past(reader.since(before).unwrap()).unwrap();
+        assert!(gone.end <= GONE, "{gone:?}");
+        if gone.end == GONE {
+            return (claim, gone);
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn announce(store: &mut dyn Store, gone: &Range<u64>, before: Timestamp) {
+    let entry = ActEntry::pruned(Asker::Term, told(gone, before).unwrap());
+    store.append(&[Draft::of(&entry).unwrap()]).unwrap();
+}
+
+/// Runs all of it on stores that `open` opens, the same one each time, which is empty at first: entries past
+/// their term go, and what is left verifies, wherever it is broken off.
+///
+/// # Panics
+/// When it doesn't do all of it.
+pub fn prunes(open: impl Fn() -> Box<dyn Target>) {
+    let mut store = open();
+    let before = aged(&mut *store);
+    let total = OLD + NEW;
+    let kept = store.reader().checkpoint().unwrap();
+    let mut proved = None;
+    let each = &mut |_, leaf: &[u8]| {
+        proved = Some(record_hash(leaf));
+        ControlFlow::Break(())
+    };
+    store.reader().leaves(4..5, each).unwrap();
+    let proved = proved.unwrap();
+    let is_gone = |reader: &dyn Reader, place: u64| {
+        let read = reader.leaves(place..place + 1, &mut |_, _| ControlFlow::Continue(()));
+        match read {
+            Ok(()) => false,
+            Err(ReadError::Pruned) => true,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    // It ends between the entry and the first deletion.
+    let (claim, gone) = claimed(&*store, before);
+    assert_eq!(gone, 0..GONE);
+    announce(&mut *store, &gone, before);
+    drop((claim, store));
+    let mut store = open();
+    assert_eq!(whole(&*store.reader()).unwrap().first, 1);
+    assert!(!is_gone(&*store.reader(), 4));
+    // It is said again, and broken off after some.
+    let (mut claim, gone) = claimed(&*store, before);
+    announce(&mut *store, &gone, before);
+    let reader = store.reader();
+    assert!(claim.prune(gone.end).unwrap());
+    assert!((0..GONE).step_by(100).all(|place| is_gone(&*reader, place)));
+    assert_eq!(whole(&*reader).unwrap().first, GONE + 1);
+    drop((reader, claim, store));
+    let mut store = open();
+    let reader = store.reader();
+    assert_eq!(whole(&*reader).unwrap().first, GONE + 1);
+    // Nothing new goes, and the rest of the old does.
+    let (mut claim, gone) = claimed(&*store, before);
+    assert!(gone.is_empty(), "{gone:?}");
+    while claim.prune(gone.end).unwrap() {}
+    assert!(!claim.prune(gone.end).unwrap());
+    drop(claim);
+    append(&mut *store, total + 3..=total + 3);
+    let verified = whole(&*reader).unwrap();
+    assert_eq!((verified.first, verified.entries), (GONE + 1, total + 3));
+    assert_eq!(reader.first(), GONE);
+    assert!(is_gone(&*reader, 0) && is_gone(&*reader, GONE - 1));
+    assert_eq!(
+        cases(&*reader, GONE..total),
+        ((GONE + 1)..=total)
+            .map(|n| format!("c-{n}"))
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(reader.since(Timestamp::UNIX_EPOCH).unwrap(), GONE);
+    assert_eq!(reader.since(before).unwrap(), OLD);
+    // What was proved of one that is gone can be proved still, and it is in what came later.
+    let newest = reader.checkpoint().unwrap();
+    for head in [&kept, &newest] {
+        let proof = prove_record(head.size, 4, &Hashes::of(&*reader)).unwrap();
+        check_record(&proof, head.size, head.root, 4, proved).unwrap();
+    }
+    let proof = prove_tree(newest.size, kept.size, &Hashes::of(&*reader)).unwrap();
+    check_tree(&proof, newest.size, newest.root, kept.size, kept.root).unwrap();
+    evidence(&*reader, GONE + 1, None).unwrap();
+    let refused = evidence(&*reader, GONE, None);
+    assert!(matches!(refused, Err(ReadError::Pruned)), "{refused:?}");
+    drop((reader, store));
+    assert_eq!(whole(&*open().reader()).unwrap().first, GONE + 1);
+}
+
+/// Whoever deletes and says nothing of it is found out.
+///
+/// # Panics
+/// When they aren't.
+pub fn deletes_nothing_unseen(mut store: Box<dyn Target>) {
+    let before = aged(&mut *store);
+    let (mut claim, gone) = claimed(&*store, before);
+    while claim.prune(gone.end).unwrap() {}
+    let found = whole(&*store.reader()).unwrap_err();
+    assert!(
+        found.entry == GONE && matches!(found.what, Flaw::Unrecorded),
+        "{found}"
+    );
+    announce(&mut *store, &gone, before);
+    whole(&*store.reader()).unwrap();
 }
 
 fn check_reading(reader: &dyn Reader, total: u64, heads: &[super::Signed]) {

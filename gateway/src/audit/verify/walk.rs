@@ -2,8 +2,11 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
+use memchr::memmem::Finder;
+use serde::Deserialize;
 use tlog_tiles::tlog::{Hash, record_hash, stored_hash_index};
 
 use super::{Asked, Verified, Violation, said};
@@ -14,7 +17,10 @@ use crate::checkpoint::{NoteError, unverified};
 
 const PROGRESS_EVERY: u64 = 10_000;
 
-/// So many hashes are asked for at once.
+/// How an entry that tells of deleted ones is found without reading all.
+static PRUNED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""kind":"pruned""#));
+
+/// So many hashes are asked for at once; a bundle has as many leaves.
 const HASHES: u64 = 256;
 
 /// Verifies what `reader` has against itself and against `notes`, the signed checkpoints that were kept
@@ -28,6 +34,8 @@ pub fn walk(
     asked: Asked<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, Violation> {
+    // Before the newest checkpoint, which then holds the entry that says it.
+    let first = reader.first();
     let newest = reader.checkpoint()?;
     let kept = asked
         .kept
@@ -57,15 +65,20 @@ pub fn walk(
         kept,
         held: 0,
         checked: 0,
+        told: 0,
     };
     walk.next_note(newest.size)?;
-    walk.deleted(newest.size)?;
-    walk.present(newest.size, progress)?;
-    walk.end(&newest)?;
+    walk.deleted(first, newest.size)?;
+    while !walk.present(newest.size, progress)? {
+        // A bundle went meanwhile.
+        let next = walk.tree.size() / HASHES + 1;
+        walk.deleted(next * HASHES, newest.size)?;
+    }
+    walk.end(first, &newest)?;
     progress(newest.size);
     Ok(Verified {
         entries: newest.size,
-        first: reader.first() + 1,
+        first: first + 1,
         checkpoint: newest,
         checkpoints: walk.held,
     })
@@ -110,12 +123,32 @@ struct Walk<'a, N> {
     held: u64,
     /// How far the last of them reaches.
     checked: u64,
+    /// Up to which place entries say that what was before it was deleted.
+    told: u64,
+}
+
+/// An entry that says so.
+#[derive(Deserialize)]
+struct Told {
+    kind: Kind,
+    pruned: Remaining,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Pruned,
+}
+
+#[derive(Deserialize)]
+struct Remaining {
+    first: u64,
 }
 
 impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
     /// Goes through the hashes of leaves that aren't there any more.
-    fn deleted(&mut self, size: u64) -> Result<(), Violation> {
-        let first = self.reader.first().min(size);
+    fn deleted(&mut self, first: u64, size: u64) -> Result<(), Violation> {
+        let first = first.min(size);
         while self.tree.size() < first {
             let place = self.tree.size();
             let places = place..first.min(place + HASHES);
@@ -127,7 +160,8 @@ impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
         Ok(())
     }
 
-    fn present(&mut self, size: u64, progress: &mut dyn FnMut(u64)) -> Result<(), Violation> {
+    /// Goes through the leaves that are there; false where one was deleted.
+    fn present(&mut self, size: u64, progress: &mut dyn FnMut(u64)) -> Result<bool, Violation> {
         let reader = self.reader;
         let mut flawed = None;
         let read = reader.leaves(self.tree.size()..size, &mut |place, leaf| {
@@ -149,7 +183,8 @@ impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
                 place: "the log".to_owned(),
                 what: Flaw::Unreadable(error),
             }),
-            (None, read) => Ok(read?),
+            (None, Err(ReadError::Pruned)) => Ok(false),
+            (None, read) => Ok(read.map(|()| true)?),
         }
     }
 
@@ -167,6 +202,12 @@ impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
             return Err(flawed(Flaw::BackDated));
         }
         self.at = Some(at);
+        if PRUNED.find(leaf).is_some()
+            && let Ok(told) = serde_json::from_slice::<Told>(leaf)
+            && told.kind == Kind::Pruned
+        {
+            self.told = self.told.max(told.pruned.first.saturating_sub(1));
+        }
         self.push(record_hash(leaf), size)
     }
 
@@ -252,12 +293,21 @@ impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
     }
 
     /// Holds the newest checkpoint against all there is.
-    fn end(&self, newest: &Signed) -> Result<(), Violation> {
+    fn end(&self, first: u64, newest: &Signed) -> Result<(), Violation> {
         let note = newest.note.as_bytes();
         // Of a log that can't be loaded it says more than can be read.
         if unverified(note).is_none_or(|said| said.size() != newest.size) {
             return Ok(());
         }
-        self.holds(&said(note, self.asked.keys)?)
+        self.holds(&said(note, self.asked.keys)?)?;
+        // What is said of entries before the walk stands after them.
+        if self.from <= first && self.told < first {
+            return Err(Violation {
+                entry: first,
+                place: "the log".to_owned(),
+                what: Flaw::Unrecorded,
+            });
+        }
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use super::disk;
 use super::notes;
 use super::paths::{self, WIDTH};
 use super::tail::{Chunk, Row, Tail, full, root};
-use super::tiles::Tiles;
+use super::tiles::{self, Tiles};
 use super::view::View;
 use super::wal::{self, Batches, Written};
 use crate::audit::draft::dated;
@@ -52,6 +52,9 @@ pub(super) fn load(dir: &Path, keys: Option<&Keys>) -> Result<Loaded, OpenError>
             dir: dir.to_owned(),
         });
     }
+    // Before all else: what is deleted meanwhile is on record in what may not be there yet.
+    let first = dir.join(paths::FIRST);
+    let first = tiles::first(dir).map_err(io(&first))?;
     // Before the segments: what is written meanwhile must not seem to be cut off.
     let newest = dir.join(paths::CHECKPOINT);
     let newest = disk::read_if_there(&newest).map_err(io(&newest))?;
@@ -70,18 +73,18 @@ pub(super) fn load(dir: &Path, keys: Option<&Keys>) -> Result<Loaded, OpenError>
     let mut tail = loading.edge(&sealed)?;
     let last = loading.replay(&mut tail)?;
     let Edge { head, tail } = tail;
-    let view = View::of(dir, tail);
+    let view = View::of(dir, first, tail);
     for said in newest.iter().chain([&sealed]).filter(|said| said.size > 0) {
         loading.holds(said, &view, head.tree.size())?;
     }
-    Ok(Loaded { head, view, last })
-}
-
     // Sealing leaves the last segment where it is.
     if last.is_none() && sealed.size > 0 {
         let wal = paths::wal(dir);
         return Err(loading.broken(head.tree.size() + 1, &wal, Flaw::NoSegment));
     }
+    Ok(Loaded { head, view, last })
+}
+
 struct Loading<'a> {
     dir: &'a Path,
     keys: Option<&'a Keys>,

@@ -1,52 +1,100 @@
-//! Pruning: a place in, the bundles wholly before it gone.
-//!
-//! The tiles of hashes stay, so that the tree verifies and what is left can be proved to be in it.
+//! Pruning in files: the file `first` says what is gone, then the bundles before it go. Tiles stay.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::disk::{self, FileSystem, Replacing};
-use super::paths::{self, CHECKPOINTS, FIRST, WIDTH};
-use super::{notes, tiles};
-use crate::checkpoint::unverified;
+use super::paths::{self, FIRST, WIDTH};
+use super::tiles;
+use super::view::View;
+use crate::audit::store::prune::{Claim, Pruner, SLICE};
+use crate::audit::store::{ReadError, Reader};
 
-/// Deletes the leaves of bundles that end before `before`; the first place whose leaf is there still.
-/// Called again, it finishes what a crash cut short. The last bundle always stays: the next entry is
-/// dated by it.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn prune(dir: &Path, before: u64) -> io::Result<u64> {
-    let last = notes::last(&dir.join(CHECKPOINTS))?;
-    let sealed = last.and_then(|(note, _)| unverified(note.as_bytes()));
-    let sealed = sealed.map_or(0, |said| said.size() / WIDTH);
-    let had = tiles::first(dir)? / WIDTH;
-    let first = (before / WIDTH).min(sealed.saturating_sub(1)).max(had);
-    // Told before it is done: what is missing without having been told of was removed by another hand.
-    if first > had {
-        let mut files = Replacing::of(dir, &FileSystem);
-        files.write(dir.join(FIRST), format!("{}\n", first * WIDTH).as_bytes())?;
-        files.finish()?;
+/// Bundles that lie in one directory.
+const ROW: u64 = 1000;
+
+/// Deletes bundles of a log that this process writes to.
+#[derive(Debug)]
+pub(super) struct Bundles {
+    pub(super) dir: PathBuf,
+    pub(super) view: Arc<View>,
+}
+
+impl Pruner for Bundles {
+    fn claim(&self) -> Result<Option<Box<dyn Claim>>, ReadError> {
+        // Nobody else has the directory open.
+        Ok(Some(Box::new(Deleting {
+            dir: self.dir.clone(),
+            view: Arc::clone(&self.view),
+            next: None,
+        })))
     }
-    // From the last to the first, so that a crash leaves what can be found again.
-    for n in (0..first).rev() {
-        let path = paths::bundle(dir, n);
-        match fs::remove_file(&path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // Those before it went at an earlier time, unless that was cut short.
-                if n < had && !paths::bundle(dir, n.saturating_sub(1)).exists() {
-                    break;
+}
+
+struct Deleting {
+    dir: PathBuf,
+    view: Arc<View>,
+    /// The next bundle to go, once it is known.
+    next: Option<u64>,
+}
+
+impl Claim for Deleting {
+    /// The last bundle always stays: the next entry is dated by it.
+    fn past(&mut self, before: u64) -> Result<Range<u64>, ReadError> {
+        let last = (self.view.tail().sealed() / WIDTH).saturating_sub(1);
+        let first = self.view.first();
+        let end = (before / WIDTH).min(last) * WIDTH;
+        Ok(first..end.max(first))
+    }
+
+    fn prune(&mut self, first: u64) -> io::Result<bool> {
+        // Told before it is done: what is missing without having been told of was removed by another hand.
+        if tiles::first(&self.dir)? < first {
+            let mut files = Replacing::of(&self.dir, &FileSystem);
+            files.write(self.dir.join(FIRST), format!("{first}\n").as_bytes())?;
+            files.finish()?;
+        }
+        self.view.begins_at(first);
+        let end = first / WIDTH;
+        let next = self.next.unwrap_or_else(|| left_before(&self.dir, end));
+        let to = end.min(next + SLICE / WIDTH);
+        for n in next..to {
+            let path = paths::bundle(&self.dir, n);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let ends_row = (n + 1).is_multiple_of(ROW);
+            if let Some(row) = path.parent().filter(|row| row.is_dir())
+                && (ends_row || n + 1 == to)
+            {
+                disk::sync_dir(row)?;
+                if ends_row {
+                    // One that isn't empty has files of another hand.
+                    let _ = fs::remove_dir(row);
                 }
             }
-            Err(error) => return Err(error),
         }
-        if (n % 1000 == 0 || n + 1 == first)
-            && let Some(parent) = path.parent()
-        {
-            disk::sync_dir(parent)?;
+        self.next = Some(to);
+        Ok(to < end)
+    }
+}
+
+/// The first bundle before `end` that is there still. They go in order, so that what a crash left is found
+/// from the end: one row without any is the last that is looked at.
+fn left_before(dir: &Path, end: u64) -> u64 {
+    let mut left = end;
+    let mut seen = false;
+    for n in (0..end).rev() {
+        if paths::bundle(dir, n).exists() {
+            (left, seen) = (n, true);
+        }
+        if n.is_multiple_of(ROW) && !std::mem::take(&mut seen) {
+            break;
         }
     }
-    Ok(first * WIDTH)
+    left
 }

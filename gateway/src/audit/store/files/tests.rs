@@ -14,9 +14,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
-use crate::audit::draft::dated;
+use crate::audit::store::Flaw;
 use crate::audit::store::suite::{self, append, cases, draft, keys, signer};
-use crate::audit::store::{Flaw, ReadError};
 use crate::audit::verify::{Verified, Violation, verify};
 
 /// As soon as there is something to seal.
@@ -182,47 +181,37 @@ fn readers_cope_with_a_log_that_is_sealed_under_them() {
 
 #[test]
 fn what_is_past_its_term_goes_and_the_tree_still_verifies() {
-    let dir = written(1000, 1);
-    assert_eq!(prune(dir.path(), 255).unwrap(), 0);
-    let before = verified(dir.path()).unwrap();
-    assert_eq!(prune(dir.path(), 600).unwrap(), 512);
-    let after = verified(dir.path()).unwrap();
-    assert_eq!((before.first, after.first), (1, 513));
-    assert_eq!(after.checkpoint, before.checkpoint);
-    let view = found(dir.path(), Some(&keys())).unwrap();
-    assert_eq!(cases(&view, 512..1000), numbered(513..=1000));
-    let gone = view.leaves(511..512, &mut |_, _| std::ops::ControlFlow::Continue(()));
-    assert!(matches!(gone, Err(ReadError::Pruned)), "{gone:?}");
-    let at = |place: u64| {
-        let mut at = None;
-        let each = &mut |_, leaf: &[u8]| {
-            at = dated(leaf);
-            std::ops::ControlFlow::Continue(())
-        };
-        view.leaves(place..place + 1, each).unwrap();
-        at.unwrap()
-    };
-    assert_eq!(view.since(at(512)).unwrap(), 512);
-    assert!(view.since(at(700)).unwrap() <= 700);
-    // What is left can be proved, and the log goes on, but never loses all of it.
-    crate::audit::proof::evidence(&view, 513, None).unwrap();
-    let mut store = open(dir.path());
-    append(&mut store, 1001..=1001);
-    drop(store);
-    assert_eq!(prune(dir.path(), 5000).unwrap(), 512);
-    assert_eq!(prune(dir.path(), 100).unwrap(), 512);
+    let dir = dir();
+    suite::prunes(|| Box::new(try_open(dir.path(), 1).unwrap()));
+    assert_eq!(verified(dir.path()).unwrap().first, 1281);
+    let left = files(dir.path()).into_keys();
+    let left: Vec<String> = left
+        .filter(|name| name.starts_with("tile/entries/"))
+        .collect();
+    assert_eq!(left, ["tile/entries/005", "tile/entries/006"]);
     // One that was removed without a word shows.
-    fs::remove_file(paths::bundle(dir.path(), 2)).unwrap();
+    fs::remove_file(paths::bundle(dir.path(), 5)).unwrap();
     let missing = verified(dir.path()).unwrap_err();
     assert!(
-        matches!(
-            missing,
-            Violation {
-                entry: 513,
-                what: Flaw::Missing,
-                ..
-            }
-        ),
+        missing.entry == 1281 && matches!(missing.what, Flaw::Missing),
         "{missing}"
     );
+    let other = self::dir();
+    suite::deletes_nothing_unseen(Box::new(open(other.path())));
+}
+
+/// Also when whoever reads began before.
+#[test]
+fn a_log_is_verified_while_it_is_pruned() {
+    let dir = dir();
+    let mut store = try_open(dir.path(), 1).unwrap();
+    append(&mut store, 1..=1800);
+    while store.view.tail().pending() > 0 {
+        std::thread::yield_now();
+    }
+    let view = found(dir.path(), Some(&keys())).unwrap();
+    let mut claim = store.pruner().unwrap().claim().unwrap().unwrap();
+    assert!(claim.prune(1280).unwrap());
+    let verified = suite::whole(&view).unwrap();
+    assert_eq!((verified.first, verified.entries), (1, 1800));
 }

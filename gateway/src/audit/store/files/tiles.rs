@@ -63,10 +63,6 @@ impl Tiles {
         }
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// The hashes of a full tile.
     pub(crate) fn tile(&self, level: u8, n: u64) -> Result<Arc<[Hash]>, ReadError> {
         let found = self.tiles.find(&(level, n));

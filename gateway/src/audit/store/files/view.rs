@@ -1,9 +1,8 @@
 //! View: the log as readers see it, files first and the tail after them.
 
-use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -11,7 +10,7 @@ use tlog_tiles::tlog::{Hash, split_stored_hash_index};
 
 use super::paths::WIDTH;
 use super::tail::{Found, Leaf, Tail, root};
-use super::tiles::{self, Tiles};
+use super::tiles::Tiles;
 use crate::audit::draft::dated;
 use crate::audit::store::{Each, Flaw, ReadError, Reader, Signed, Unsealed};
 
@@ -19,16 +18,25 @@ use crate::audit::store::{Each, Flaw, ReadError, Reader, Signed, Unsealed};
 pub(crate) struct View {
     tiles: Tiles,
     tail: Mutex<Tail>,
+    /// The first place whose leaf wasn't deleted at the end of its term, as of when the log was loaded or of
+    /// what was deleted here.
+    first: AtomicU64,
     sealing_fails: AtomicBool,
 }
 
 impl View {
-    pub(super) fn of(dir: &Path, tail: Tail) -> Self {
+    pub(super) fn of(dir: &Path, first: u64, tail: Tail) -> Self {
         Self {
             tiles: Tiles::of(dir),
             tail: Mutex::new(tail),
+            first: AtomicU64::new(first),
             sealing_fails: AtomicBool::new(false),
         }
+    }
+
+    /// Gives out nothing before this place any more.
+    pub(super) fn begins_at(&self, first: u64) {
+        self.first.fetch_max(first, Ordering::Relaxed);
     }
 
     /// Notes whether leaves can be moved into bundles.
@@ -103,6 +111,7 @@ impl Reader for View {
                         place += 1;
                     }
                 }
+                Leaf::Sealed if place < self.first() => return Err(ReadError::Pruned),
                 Leaf::Sealed => {
                     let n = place / WIDTH;
                     let bundle = self.tiles.bundle(n)?;
@@ -160,7 +169,6 @@ impl Reader for View {
     }
 
     fn first(&self) -> u64 {
-        let first: io::Result<u64> = tiles::first(self.tiles.dir());
-        first.unwrap_or(0)
+        self.first.load(Ordering::Relaxed)
     }
 }

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use super::fault::Fault;
 
 /// The version of the schema that is written and read here.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Whether a commit is kept here, and the schema is ours.
 pub(super) async fn is_fit(client: &Client) -> Result<(), Fault> {

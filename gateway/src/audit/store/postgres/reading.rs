@@ -25,9 +25,12 @@ const CHUNK: i64 = 256;
 const CHECKPOINTS: &str =
     "SELECT size, note FROM loket_audit.checkpoint WHERE size > $1 ORDER BY size LIMIT 256";
 const ENDS: &str = "SELECT size, (SELECT coalesce(max(size), 0) FROM loket_audit.checkpoint) FROM loket_audit.head";
-const SINCE: &str = "SELECT place FROM loket_audit.leaf WHERE at >= $1 ORDER BY at, place LIMIT 1";
-const OF_SUBJECT: &str = "SELECT place, at, hash, body, subject FROM loket_audit.leaf \
-     WHERE subject = $1 AND place < $2 ORDER BY place DESC LIMIT $3";
+const SINCE: &str = "SELECT greatest(place, (SELECT first FROM loket_audit.term)) \
+     FROM loket_audit.leaf WHERE at >= $1 ORDER BY at, place LIMIT 1";
+const OF_SUBJECT: &str = "SELECT place, at, hash, body, subject, false FROM loket_audit.leaf \
+     WHERE subject = $1 AND place < $2 AND place >= (SELECT first FROM loket_audit.term) \
+     ORDER BY place DESC LIMIT $3";
+const FIRST: &str = "SELECT first FROM loket_audit.term";
 const LEAF_HASHES: &str =
     "SELECT 0::smallint, place, hash FROM loket_audit.leaf WHERE place = ANY($1)";
 const SUBTREES: &str = "SELECT level, place, hash FROM loket_audit.subtree \
@@ -238,7 +241,12 @@ impl Reader for Reading {
     }
 
     fn first(&self) -> u64 {
-        0
+        // Where the database doesn't answer, neither does what is asked of it next.
+        let rows = self.rows(FIRST, || []).unwrap_or_default();
+        let first = rows.first().and_then(|row| row.try_get(0).ok());
+        first
+            .and_then(|first: i64| u64::try_from(first).ok())
+            .unwrap_or_default()
     }
 
     fn of_subject(
@@ -271,6 +279,9 @@ impl Reader for Reading {
 
 /// Whether a row is as it was written, and is found by what it says.
 fn check(row: &LeafRow) -> Result<(), ReadError> {
+    if row.pruned {
+        return Err(ReadError::Pruned);
+    }
     let altered = |column| Err(broken(row.place, column, Flaw::Altered));
     if row.hash != Some(record_hash(&row.body)) {
         return altered("loket_audit.leaf");

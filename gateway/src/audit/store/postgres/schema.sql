@@ -6,11 +6,15 @@
 --
 --   CREATE ROLE gateway_1 LOGIN PASSWORD '...' IN ROLE loket_audit_writer;
 --   CREATE ROLE auditor LOGIN PASSWORD '...' IN ROLE loket_audit_reader;
+--
+-- And, where the configuration sets a term (retention):
+--
+--   GRANT loket_audit_pruner TO gateway_1;
 
 CREATE SCHEMA loket_audit;
 
 CREATE TABLE loket_audit.version (version integer NOT NULL);
-INSERT INTO loket_audit.version VALUES (1);
+INSERT INTO loket_audit.version VALUES (2);
 
 -- How far the log has got: one row, which a gateway locks while it appends.
 CREATE TABLE loket_audit.head (
@@ -52,6 +56,16 @@ CREATE TABLE loket_audit.checkpoint (
     batch uuid NOT NULL
 );
 
+-- Where the entries begin whose term isn't over: one row, which whoever deletes locks.
+CREATE TABLE loket_audit.term (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    -- The first place whose text isn't to be deleted.
+    first bigint NOT NULL DEFAULT 0,
+    -- The first place whose text wasn't deleted yet.
+    emptied bigint NOT NULL DEFAULT 0 CHECK (emptied <= first)
+);
+INSERT INTO loket_audit.term DEFAULT VALUES;
+
 -- Nobody changes what is written, not even by mistake as the owner. Whoever turns this off is found out
 -- by `loket audit verify`: the tree tells, not this.
 CREATE FUNCTION loket_audit.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -59,7 +73,22 @@ BEGIN
     RAISE EXCEPTION 'the audit log only grows: % on %', TG_OP, TG_TABLE_NAME;
 END $$;
 
-CREATE TRIGGER grows BEFORE UPDATE OR DELETE OR TRUNCATE ON loket_audit.leaf
+-- Of an entry past its term the text may go, and nothing else.
+CREATE FUNCTION loket_audit.only_empty() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.body = '' AND NEW.subject IS NULL
+        AND (NEW.place, NEW.at, NEW.hash) = (OLD.place, OLD.at, OLD.hash)
+        AND OLD.place < (SELECT first FROM loket_audit.term) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'the audit log only grows: % on %', TG_OP, TG_TABLE_NAME;
+END $$;
+
+CREATE TRIGGER grows BEFORE DELETE OR TRUNCATE ON loket_audit.leaf
+    EXECUTE FUNCTION loket_audit.refuse();
+CREATE TRIGGER empties BEFORE UPDATE ON loket_audit.leaf
+    FOR EACH ROW EXECUTE FUNCTION loket_audit.only_empty();
+CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON loket_audit.term
     EXECUTE FUNCTION loket_audit.refuse();
 CREATE TRIGGER grows BEFORE UPDATE OR DELETE OR TRUNCATE ON loket_audit.subtree
     EXECUTE FUNCTION loket_audit.refuse();
@@ -67,6 +96,31 @@ CREATE TRIGGER grows BEFORE UPDATE OR DELETE OR TRUNCATE ON loket_audit.checkpoi
     EXECUTE FUNCTION loket_audit.refuse();
 CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON loket_audit.head
     EXECUTE FUNCTION loket_audit.refuse();
+
+-- Deletes the text of at most `most` entries before a place; whether there are more. Places, dates and
+-- hashes stay, so that the tree verifies. What a start of a gateway reads back can't go, whoever asks.
+CREATE FUNCTION loket_audit.prune(before bigint, most bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    told bigint;
+    done bigint;
+    upto bigint;
+    youngest bigint := extract(epoch FROM now() - interval '4 days') * 1000000;
+BEGIN
+    SELECT first, emptied INTO told, done FROM loket_audit.term FOR UPDATE;
+    IF before > told THEN
+        IF (SELECT at < youngest FROM loket_audit.leaf WHERE place = before - 1) IS NOT TRUE THEN
+            RAISE EXCEPTION 'entries younger than four days are not deleted';
+        END IF;
+        UPDATE loket_audit.term SET first = before;
+        told := before;
+    END IF;
+    upto := least(told, done + most);
+    UPDATE loket_audit.leaf SET body = '', subject = NULL WHERE place >= done AND place < upto;
+    UPDATE loket_audit.term SET emptied = upto;
+    RETURN upto < told;
+END $$;
+REVOKE ALL ON FUNCTION loket_audit.prune FROM PUBLIC;
 
 -- Roles belong to the whole server: another database of it may have brought them.
 DO $$
@@ -79,8 +133,14 @@ BEGIN
     CREATE ROLE loket_audit_writer NOLOGIN;
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
+DO $$
+BEGIN
+    CREATE ROLE loket_audit_pruner NOLOGIN;
+EXCEPTION WHEN duplicate_object THEN NULL;
+END $$;
 
-GRANT USAGE ON SCHEMA loket_audit TO loket_audit_reader, loket_audit_writer;
+GRANT USAGE ON SCHEMA loket_audit TO loket_audit_reader, loket_audit_writer, loket_audit_pruner;
+GRANT EXECUTE ON FUNCTION loket_audit.prune TO loket_audit_pruner;
 GRANT SELECT ON ALL TABLES IN SCHEMA loket_audit TO loket_audit_reader, loket_audit_writer;
 GRANT INSERT ON loket_audit.leaf, loket_audit.subtree, loket_audit.checkpoint TO loket_audit_writer;
 GRANT UPDATE (size, edge, at, note) ON loket_audit.head TO loket_audit_writer;

@@ -17,8 +17,8 @@ use super::tls::Tls;
 use crate::audit::store::Batch;
 use crate::config::Database;
 
-const LEAVES: &str = "SELECT place, at, hash, body, subject FROM loket_audit.leaf \
-     WHERE place >= $1 AND place < $2 ORDER BY place LIMIT $3";
+const LEAVES: &str = "SELECT place, at, hash, body, subject, \
+     place < (SELECT first FROM loket_audit.term) FROM loket_audit.leaf WHERE place >= $1 AND place < $2 ORDER BY place LIMIT $3";
 const SINCE: &str = "SELECT hash FROM loket_audit.leaf WHERE place >= $1 ORDER BY place LIMIT $2";
 const HEAD: &str = "SELECT size, edge, at, note FROM loket_audit.head";
 const LOCK: &str = "SELECT size, edge, at, note FROM loket_audit.head FOR UPDATE";
@@ -55,10 +55,12 @@ pub(super) struct LeafRow {
     pub(super) hash: Option<Hash>,
     pub(super) body: Vec<u8>,
     pub(super) subject: Option<Vec<u8>>,
+    /// Its term is over.
+    pub(super) pruned: bool,
 }
 
 impl LeafRow {
-    /// Place, date, hash, body and subject.
+    /// Place, date, hash, body, subject, and whether its term is over.
     pub(super) fn of(row: &Row) -> Result<Self, Fault> {
         Ok(Self {
             place: unsigned(row.try_get(0)?),
@@ -66,6 +68,7 @@ impl LeafRow {
             hash: hash(row.try_get(2)?).ok(),
             body: row.try_get(3)?,
             subject: row.try_get(4)?,
+            pruned: row.try_get(5)?,
         })
     }
 }

@@ -1,0 +1,116 @@
+//! Retention: a term in; entries older than that deleted, once it is on record that they go.
+//!
+//! An entry of kind `pruned` is durable before the first leaf goes. A crash after it deletes nothing that it
+//! doesn't tell, and the next turn says and does the rest. What the entry names is whole bundles, so that up
+//! to 255 entries outlive their term by a little.
+
+use std::io;
+use std::ops::Range;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::log::AuditError;
+use super::store::ReadError;
+use super::store::prune::Claim;
+use super::{ActEntry, Asker, Audit, Pruned};
+use crate::telemetry::Metrics;
+
+/// How often it is looked for entries past their term.
+const EVERY: Duration = Duration::from_secs(24 * 3600);
+/// How long after a failure.
+const AGAIN: Duration = Duration::from_secs(3600);
+/// How long the entry may take to become durable.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Why entries past their term are there still.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    /// This store forgets by itself, or can't.
+    #[error("this audit log can't delete")]
+    Unable,
+    /// The log can't be read.
+    #[error("the audit log can't be read: {0}")]
+    Read(#[from] ReadError),
+    /// It isn't on record that they go.
+    #[error("that entries are deleted can't be recorded: {0}")]
+    Unrecorded(#[from] AuditError),
+    /// The disk or the database refuses.
+    #[error("entries past their term can't be deleted: {0}")]
+    Refused(#[from] io::Error),
+}
+
+/// Deletes what is older than `term`, now and every day. Ends with the gateway.
+pub async fn keep(audit: Audit, metrics: Metrics, term: SignedDuration) {
+    loop {
+        let done = prune(&audit, Timestamp::now() - term, Asker::Term).await;
+        let pause = match done {
+            Ok(None) => EVERY,
+            Ok(Some(pruned)) => {
+                metrics.audit_recorded(super::Kind::Pruned.as_str());
+                tracing::info!(
+                    loket.entries = pruned.entries,
+                    "audit entries past their term were deleted; their hashes stay"
+                );
+                EVERY
+            }
+            Err(error) => {
+                tracing::error!(loket.cause = %error, "audit entries outlive their term");
+                AGAIN
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Deletes the entries that are dated before `before`, and finishes what was begun earlier; what went, if it
+/// was anything. Nothing while another gateway deletes.
+///
+/// # Errors
+/// [`RetentionError`].
+pub async fn prune(
+    audit: &Audit,
+    before: Timestamp,
+    asker: Asker,
+) -> Result<Option<Pruned>, RetentionError> {
+    let pruner = audit.log().pruner().ok_or(RetentionError::Unable)?.clone();
+    let planned = audit.read(move |reader| {
+        let Some(mut claim) = pruner.claim()? else {
+            return Ok(None);
+        };
+        let gone = claim.past(reader.since(before)?)?;
+        Ok(Some((claim, gone)))
+    });
+    let Some((mut claim, gone)) = planned.await? else {
+        return Ok(None);
+    };
+    let pruned = told(&gone, before);
+    if let Some(pruned) = pruned {
+        let entry = ActEntry::pruned(asker, pruned);
+        let durable = tokio::time::timeout(PATIENCE, audit.log().record(&entry));
+        durable.await.map_err(|_| AuditError::NotWritten)??;
+    }
+    let first = gone.end;
+    loop {
+        let slice = move || -> io::Result<(Box<dyn Claim>, bool)> {
+            let more = claim.prune(first)?;
+            Ok((claim, more))
+        };
+        let more;
+        let done = tokio::task::spawn_blocking(slice).await;
+        (claim, more) = done.map_err(io::Error::other)??;
+        if !more {
+            return Ok(pruned);
+        }
+    }
+}
+
+/// What is said of places that go; nothing of none.
+#[must_use]
+pub fn told(gone: &Range<u64>, before: Timestamp) -> Option<Pruned> {
+    (!gone.is_empty()).then(|| Pruned {
+        first: gone.end + 1,
+        entries: gone.end - gone.start,
+        before,
+    })
+}
