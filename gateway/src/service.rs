@@ -307,6 +307,9 @@ impl Service {
             gateway.draining().store(true, Ordering::Relaxed);
         };
         listener.serve(told, drain.grace, &workers).await;
+        if let Some(keeping) = keeping {
+            keeping.abort();
+        }
         // Requests that were cut are recorded as abandoned, so the log closes after them.
         gateway.quiet(QUIET_WITHIN).await;
         workers.stop(STOPPED_WITHIN).await;
@@ -324,9 +327,6 @@ impl Service {
         gateway.telemetry().shutdown().await;
         alive.abort();
         watching.abort();
-        if let Some(keeping) = keeping {
-            keeping.abort();
-        }
         reminding.abort();
         tracing::info!("stopped");
     }

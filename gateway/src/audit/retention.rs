@@ -114,3 +114,66 @@ pub fn told(gone: &Range<u64>, before: Timestamp) -> Option<Pruned> {
         before,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::audit::log::{Log, Options};
+    use crate::audit::store::suite::{aged, keys, signer, whole};
+    use crate::audit::store::{Files, Memory, Store};
+
+    fn audit(store: impl Store + 'static) -> Audit {
+        let log = Log::start(Box::new(store), Options::default()).unwrap();
+        Audit::new(log, b"key")
+    }
+
+    #[tokio::test]
+    async fn what_goes_is_on_record_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Files::open(dir.path(), 1 << 20, signer(), keys()).unwrap();
+        let before = aged(&mut open());
+        let closed = audit(open());
+        closed.log().close().await;
+        let refused = prune(&closed, before, Asker::Term).await;
+        let unrecorded = matches!(refused, Err(RetentionError::Unrecorded(AuditError::Closed)));
+        assert!(unrecorded, "{refused:?}");
+        assert_eq!(closed.log().reader().first(), 0);
+
+        let audit = audit(open());
+        let pruned = prune(&audit, before, Asker::Term).await.unwrap();
+        let expected = Pruned {
+            first: 1281,
+            entries: 1280,
+            before,
+        };
+        assert_eq!(pruned, Some(expected));
+        let reader = audit.log().reader();
+        assert_eq!(whole(&**reader).unwrap().first, 1281);
+        let last = reader.checkpoint().unwrap().size - 1;
+        let mut entry = Value::Null;
+        let each = &mut |_, leaf: &[u8]| {
+            entry = serde_json::from_slice(leaf).unwrap();
+            ControlFlow::Continue(())
+        };
+        reader.leaves(last..last + 1, each).unwrap();
+        let told = json!({"first": 1281, "entries": 1280, "before": "2002-01-01T00:00:00Z"});
+        assert_eq!(
+            (&entry["kind"], &entry["pruned"]),
+            (&json!("pruned"), &told)
+        );
+        assert_eq!(entry["act"]["asked_by"], "term");
+        assert_eq!(prune(&audit, before, Asker::Term).await.unwrap(), None);
+        assert_eq!(reader.checkpoint().unwrap().size, last + 1);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_forgets_deletes_nothing() {
+        let audit = audit(Memory::new(signer()));
+        let refused = prune(&audit, Timestamp::now(), Asker::Term).await;
+        assert!(matches!(refused, Err(RetentionError::Unable)));
+    }
+}

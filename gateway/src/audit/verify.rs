@@ -110,6 +110,11 @@ pub fn verify_with(
         return Err(broken);
     };
     match walk(&view, notes, asked, &mut progress) {
+        // What says that entries were deleted may be what can't be read.
+        Err(Violation {
+            what: Flaw::Unrecorded,
+            ..
+        }) => Err(broken),
         Err(earlier) if earlier.entry <= broken.entry => Err(earlier),
         _ => Err(broken),
     }

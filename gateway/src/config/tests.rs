@@ -153,6 +153,20 @@ fn a_small_file_is_enough() {
     assert_eq!(config.directory.grants().len(), 1);
 }
 
+#[test]
+fn entries_are_kept_for_ever_or_for_a_term() {
+    let dir = town();
+    let read = |term: &str| {
+        let line = format!("directory = \"audit\"\n{term}");
+        let text = patched(&[("directory = \"audit\"", &line)]);
+        load(&dir, &text).unwrap().audit.retention
+    };
+    assert_eq!(read(""), None);
+    let hours = |hours| Some(jiff::SignedDuration::from_hours(hours));
+    assert_eq!(read("retention = \"4 days\""), hours(96));
+    assert_eq!(read("retention = \"5 years\""), hours(5 * 8766));
+}
+
 /// What one may hold follows from what all may.
 #[test]
 fn shares_of_connections_follow() {
@@ -580,6 +594,18 @@ fn files_that_cannot_serve_are_found() {
         )],
         &[("verifier_keys", "audit.verifier_keys", "isn't a public key")],
     );
+    for (term, found) in [
+        ("3 days", "is too short"),
+        ("95h", "isn't a term"),
+        ("-5 years", "isn't a term"),
+        ("2000 years", "isn't a term"),
+    ] {
+        let line = format!("directory = \"audit\"\nretention = \"{term}\"");
+        check(
+            &[("directory = \"audit\"", &line)],
+            &[("retention", "audit.retention", found)],
+        );
+    }
     check(
         &[
             ("[gateway]", "holds_file = \"crl.pem\"\n[gateway]"),

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use loket_gateway::audit::store::postgres::{Found, SCHEMA};
-use loket_gateway::audit::store::suite::{KEY, ORIGIN, append, keys, signer};
+use loket_gateway::audit::store::suite::{KEY, ORIGIN, aged, append, keys, signer};
 use loket_gateway::audit::store::{Files, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::faults::eventually;
 use super::{Database, settings, whole};
 
 fn loket(dir: &Path, arguments: &[&str]) -> Output {
@@ -187,6 +188,66 @@ fn two_gateways_share_a_log() {
     );
     let shown = loket(dir.path(), &["audit", "tail", "--config", config]);
     assert!(String::from_utf8(shown.stdout).unwrap().contains("drain"));
+}
+
+/// By the gateway itself where a term is set, and by command in a log whose gateway is stopped.
+#[test]
+fn entries_past_their_term_go() {
+    let database = Database::start(SCHEMA);
+    database.ask("GRANT loket_audit_pruner TO gateway");
+    let (dir, [files, config]) = site(&database);
+    aged(&mut super::open(&database).unwrap());
+    let text = fs::read_to_string(&config).unwrap();
+    let term = "[audit]\nretention = \"5 years\"";
+    fs::write(&config, text.replace("[audit]", term)).unwrap();
+    let gateways = [(); 2].map(|()| Gateway::start(&config));
+    let emptied = "SELECT emptied FROM loket_audit.term";
+    eventually("they go", || database.ask(emptied) == "1280");
+    for gateway in gateways {
+        gateway.stop();
+    }
+    assert_eq!(whole(&database).unwrap().first, 1281);
+    let pruned = "SELECT count(*) FROM loket_audit.leaf \
+         WHERE convert_from(body, 'UTF8') LIKE '%\"kind\":\"pruned\"%'";
+    assert_eq!(database.ask(pruned), "1", "only one of them deletes");
+
+    let directory = dir.path().join("audit");
+    aged(&mut Files::open(&directory, 64 << 20, signer(), keys()).unwrap());
+    let files = files.to_str().unwrap();
+    let prune = |words: &[&str]| {
+        let all = [&["audit", "prune", "--config", files, "--before"], words].concat();
+        String::from_utf8(loket(dir.path(), &all).stdout).unwrap()
+    };
+    let told = prune(&["2002-01-01", "--dry-run"]);
+    assert!(told.contains("1280 entries would go"), "{told}");
+    let verify = || {
+        let verified = loket(dir.path(), &["audit", "verify", "--config", files]);
+        String::from_utf8(verified.stdout).unwrap()
+    };
+    assert!(!verify().contains("deleted"));
+    let told = prune(&["2002-01-01"]);
+    assert!(told.contains("1280 entries are deleted"), "{told}");
+    assert!(verify().contains("those before 1281 were deleted"));
+    assert!(prune(&["2002-01-01"]).contains("nothing"));
+    let shown = loket(dir.path(), &["audit", "tail", "-n", "1", "--config", files]);
+    let entry: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(
+        (&entry["kind"], &entry["act"]["asked_by"]),
+        (&"pruned".into(), &"command".into())
+    );
+    // What a start reads back stays.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loket"));
+    command.args([
+        "audit",
+        "prune",
+        "--config",
+        files,
+        "--before",
+        "2999-01-01",
+    ]);
+    let refused = command.current_dir(dir.path()).output().unwrap();
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("four days"));
 }
 
 #[test]

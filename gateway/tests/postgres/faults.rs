@@ -12,7 +12,7 @@ use super::proxy::{Break, Proxy};
 use super::{Database, open, whole};
 
 /// Until it does.
-fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < until, "{what}");

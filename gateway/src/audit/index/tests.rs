@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::audit::draft::Draft;
-use crate::audit::store::{Memory, Store, suite};
+use crate::audit::store::{Files, Memory, Store, suite};
 
 /// What a reference is like; `n` stands for the subject.
 fn reference(n: u64) -> String {
@@ -125,6 +125,39 @@ fn a_run_that_is_damaged_or_of_another_log_is_built_again() {
     let index = Index::new(directory.path().to_owned(), reader.clone()).unwrap();
     index.catch_up().unwrap();
     assert!(compare(&index, &*reader, 8) > 2);
+}
+
+/// Runs of which nothing is left go, and what is deleted before it was taken in is left out.
+#[test]
+fn entries_past_their_term_are_in_no_index() {
+    let (log, directory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut store = Files::open(log.path(), 64 << 20, suite::signer(), suite::keys()).unwrap();
+    let size = LENGTH * 2 + 1000;
+    append(&mut store, 0..size, 1009);
+    let reader = store.reader();
+    let open = || Index::new(directory.path().to_owned(), reader.clone()).unwrap();
+    let index = open();
+    index.catch_up().unwrap();
+    assert_eq!(index.runs(), 2);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let behind = Index::new(elsewhere.path().to_owned(), reader.clone()).unwrap();
+    let mut claim = store.pruner().unwrap().claim().unwrap().unwrap();
+    let first = LENGTH + 512;
+    while claim.past(first).unwrap().end < first {
+        thread::yield_now();
+    }
+    while claim.prune(first).unwrap() {}
+    for index in [&index, &behind, &open()] {
+        index.catch_up().unwrap();
+        assert_eq!(index.runs(), 1);
+        assert!(compare(index, &*reader, 8) > 2);
+    }
+    let runs = fs::read_dir(directory.path()).unwrap().flatten();
+    let runs: Vec<_> = runs.map(|run| run.file_name()).collect();
+    assert_eq!(runs, ["00000001.run"]);
+    index.clear().unwrap();
+    index.catch_up().unwrap();
+    assert!(compare(&index, &*reader, 500) > 2);
 }
 
 #[test]

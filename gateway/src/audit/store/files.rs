@@ -170,7 +170,8 @@ impl Store for Files {
 impl Target for Files {
     fn write(&mut self, mut batch: Batch) -> io::Result<Committed> {
         self.sealer.keeps_up()?;
-        if self.wal.bytes() >= self.segment_bytes {
+        let turns = self.view.turns() && self.wal.bytes() > 0;
+        if turns || self.wal.bytes() >= self.segment_bytes {
             self.wal = Wal::begin(&self.dir, batch.first)?;
         }
         self.wal.commit(&*self.disk, &batch)?;

@@ -149,8 +149,12 @@ const NEW: u64 = 300;
 /// What goes: whole bundles.
 const GONE: u64 = 1280;
 
-/// Old and new entries into a store that is empty; the moment between them.
-fn aged(store: &mut dyn Target) -> Timestamp {
+/// Old and new entries into a store that is empty; the moment between them. 1280 are past their term by
+/// whole bundles.
+///
+/// # Panics
+/// When they can't be written.
+pub fn aged(store: &mut dyn Target) -> Timestamp {
     let leaves: Vec<Vec<u8>> = (1..=OLD)
         .map(|n| {
             let at = format!("2001-01-01T00:00:{:02}.000000Z", n * 60 / (OLD + 1));

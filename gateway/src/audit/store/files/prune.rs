@@ -1,4 +1,5 @@
-//! Pruning in files: the file `first` says what is gone, then the bundles before it go. Tiles stay.
+//! Pruning in files: the file `first` says what is gone, then the bundles before it go. Tiles stay. A segment
+//! that has such leaves still goes once the next bundle is full.
 
 use std::fs;
 use std::io;
@@ -46,8 +47,13 @@ impl Claim for Deleting {
     fn past(&mut self, before: u64) -> Result<Range<u64>, ReadError> {
         let last = (self.view.tail().sealed() / WIDTH).saturating_sub(1);
         let first = self.view.first();
-        let end = (before / WIDTH).min(last) * WIDTH;
-        Ok(first..end.max(first))
+        let end = ((before / WIDTH).min(last) * WIDTH).max(first);
+        // A quiet log writes to one segment for years.
+        let segments = paths::segments(&self.dir)?;
+        if segments.last().is_some_and(|(begins, _)| *begins < end) {
+            self.view.turn();
+        }
+        Ok(first..end)
     }
 
     fn prune(&mut self, first: u64) -> io::Result<bool> {

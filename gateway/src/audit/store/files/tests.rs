@@ -200,6 +200,35 @@ fn what_is_past_its_term_goes_and_the_tree_still_verifies() {
     suite::deletes_nothing_unseen(Box::new(open(other.path())));
 }
 
+/// In a log that is so quiet that it writes to one segment.
+#[test]
+fn what_is_past_its_term_goes_from_segments_too() {
+    let dir = dir();
+    let mut store = open(dir.path());
+    let before = suite::aged(&mut store);
+    let is_there = || {
+        let segments = paths::segments(dir.path()).unwrap().into_iter();
+        let mut texts = segments.filter_map(|(_, path)| fs::read(path).ok());
+        texts.any(|text| memchr::memmem::find(&text, br#""c-9""#).is_some())
+    };
+    assert!(is_there());
+    let pruner = store.pruner().unwrap();
+    let mut claim = pruner.claim().unwrap().unwrap();
+    let since = store.reader().since(before).unwrap();
+    while claim.past(since).unwrap().end < 1280 {
+        std::thread::yield_now();
+    }
+    append(&mut store, 1801..=1801);
+    while claim.prune(1280).unwrap() {}
+    append(&mut store, 1802..=2100);
+    while is_there() {
+        std::thread::yield_now();
+    }
+    drop(store);
+    let view = found(dir.path(), Some(&keys())).unwrap();
+    assert_eq!(cases(&view, 1280..2100), numbered(1281..=2100));
+}
+
 /// Also when whoever reads began before.
 #[test]
 fn a_log_is_verified_while_it_is_pruned() {

@@ -21,6 +21,8 @@ pub(crate) struct View {
     /// The first place whose leaf wasn't deleted at the end of its term, as of when the log was loaded or of
     /// what was deleted here.
     first: AtomicU64,
+    /// Whether a new segment is to be begun.
+    turns: AtomicBool,
     sealing_fails: AtomicBool,
 }
 
@@ -30,6 +32,7 @@ impl View {
             tiles: Tiles::of(dir),
             tail: Mutex::new(tail),
             first: AtomicU64::new(first),
+            turns: AtomicBool::new(false),
             sealing_fails: AtomicBool::new(false),
         }
     }
@@ -37,6 +40,16 @@ impl View {
     /// Gives out nothing before this place any more.
     pub(super) fn begins_at(&self, first: u64) {
         self.first.fetch_max(first, Ordering::Relaxed);
+    }
+
+    /// Has the next batch begin a new segment, so that the one before goes once all of it is in bundles.
+    pub(super) fn turn(&self) {
+        self.turns.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the next batch is to begin one.
+    pub(super) fn turns(&self) -> bool {
+        self.turns.swap(false, Ordering::Relaxed)
     }
 
     /// Notes whether leaves can be moved into bundles.
