@@ -74,8 +74,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         let hangup = signal(SignalKind::hangup())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let service = match Service::bind_on(config, telemetry, sockets).await {
-            Err(StartError::Audit(broken @ OpenError::Broken { .. })) => {
-                tracing::error!(loket.cause = %broken, "the audit log is broken");
+            Err(StartError::Audit(ref broken @ OpenError::Broken { ref what, .. })) => {
+                let cause = format!("{broken}: {what}");
+                tracing::error!(loket.cause = cause, "the audit log is broken");
                 return Ok(BROKEN);
             }
             Err(StartError::PutBack(put_back)) => {

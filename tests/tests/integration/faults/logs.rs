@@ -4,8 +4,10 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use loket_gateway::checkpoint::Signer;
 use loket_tests::real::{Gateway, Site, loket, untouched};
-use loket_tests::town::eventually_within;
+use loket_tests::town::{AUDIT_ORIGIN, AUDIT_SIGNING_KEY, eventually_within};
+use tlog_tiles::tlog::record_hash;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_is_not_read_and_read_again() {
@@ -52,18 +54,26 @@ async fn the_log_is_not_read_to_the_end() {
     site.close().await;
 }
 
-/// The last line says why it doesn't start.
+/// The last line says why it doesn't start, and what to do about a key that was retired.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_log_is_broken_at_the_start() {
     let site = Site::new().await;
     fs::create_dir_all(&site.audit).unwrap();
-    fs::write(site.audit.join("checkpoint"), "no checkpoint\n").unwrap();
-    let mut serve = Command::new(loket());
-    serve.args(["serve", "--config"]).arg(site.config());
-    let ended = serve.output().unwrap();
-    assert_eq!(ended.status.code(), Some(8));
-    let log = String::from_utf8(ended.stdout).unwrap();
-    assert!(log.contains("the audit log is broken"), "{log}");
+    let retired = Signer::new(AUDIT_ORIGIN, [AUDIT_SIGNING_KEY.as_bytes()]).unwrap();
+    let retired = retired.sign(1, record_hash(b"{}"));
+    for (note, why) in [
+        ("no checkpoint\n", "it isn't a signed checkpoint"),
+        (&retired, "has to stay in verifier_keys"),
+    ] {
+        fs::write(site.audit.join("checkpoint"), note).unwrap();
+        let mut serve = Command::new(loket());
+        serve.args(["serve", "--config"]).arg(site.config());
+        let ended = serve.output().unwrap();
+        assert_eq!(ended.status.code(), Some(8));
+        let log = String::from_utf8(ended.stdout).unwrap();
+        assert!(log.contains("the audit log is broken"), "{log}");
+        assert!(log.contains(why), "{log}");
+    }
     site.close().await;
 }
 
