@@ -173,7 +173,8 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// See [`AuditError`]. After any error the entry isn't in the log.
+    /// See [`AuditError`]. After any error the entry isn't in the log, but for one: what couldn't be found out
+    /// before the log was closed.
     pub fn record<T: Serialize + ?Sized>(
         &self,
         entry: &T,
