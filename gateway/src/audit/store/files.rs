@@ -234,7 +234,7 @@ pub(crate) fn sealed(dir: &Path) -> io::Result<Option<View>> {
             root: *said.hash(),
             note: note.into(),
         };
-        Some(View::of(dir, Tail::none(sealed, checkpoint)))
+        Some(View::of(dir, Tail::none(sealed, checkpoint)).unproven())
     }))
 }
 
