@@ -97,10 +97,8 @@ pub async fn report(
         today,
     };
     let audit = trail.audit().clone();
-    // The log is read as files are: it blocks.
-    let gathered = tokio::task::spawn_blocking(move || gather::gather(&audit, &wanted))
-        .await
-        .map_err(|_| Refusal::Internal("a report broke off".to_owned()))??;
+    let gathered = audit.search(move |audit, caller| gather::gather(audit, &wanted, caller));
+    let gathered = gathered.await?;
     let locale = request.locale.unwrap_or(Locale::Id);
     let teller = tell::Teller {
         directory: &snapshot.directory,

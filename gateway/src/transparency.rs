@@ -9,7 +9,7 @@ use tlog_tiles::tlog::stored_hash_index;
 
 use crate::audit::Audit;
 use crate::audit::proof;
-use crate::audit::store::{ReadError, Reader};
+use crate::audit::store::ReadError;
 use crate::refusal::Refusal;
 use crate::request::TileName;
 
@@ -19,9 +19,7 @@ use crate::request::TileName;
 /// [`Refusal::NotFound`] when there is none, or it is another's: the two aren't told apart.
 pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evidence, Refusal> {
     let cosigned = audit.last_cosigned();
-    let evidence = read(audit, move |reader| {
-        proof::evidence(reader, entry, cosigned)
-    });
+    let evidence = audit.serve(move |reader| proof::evidence(reader, entry, cosigned));
     let evidence = evidence.await?;
     #[derive(Deserialize)]
     struct Leaf<'a> {
@@ -43,7 +41,7 @@ pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evi
 pub async fn checkpoint(audit: &Audit) -> Result<String, Refusal> {
     let signed = match audit.last_cosigned() {
         Some(cosigned) => cosigned,
-        None => read(audit, |reader| reader.checkpoint()).await?,
+        None => audit.serve(|reader| reader.checkpoint()).await?,
     };
     match signed.size {
         0 => Err(Refusal::NotFound),
@@ -56,7 +54,7 @@ pub async fn checkpoint(audit: &Audit) -> Result<String, Refusal> {
 /// # Errors
 /// [`Refusal::NotFound`] when the tree has no such tile, or not of this width yet.
 pub async fn tile(audit: &Audit, name: TileName) -> Result<Vec<u8>, Refusal> {
-    let hashes = read(audit, move |reader| {
+    let hashes = audit.serve(move |reader| {
         // The tree is never so large that this would overflow, but the name may be.
         let size = reader.checkpoint()?.size;
         let subtrees = size.checked_shr(8 * u32::from(name.level)).unwrap_or(0);
@@ -71,15 +69,4 @@ pub async fn tile(audit: &Audit, name: TileName) -> Result<Vec<u8>, Refusal> {
         reader.hashes(&indexes)
     });
     Ok(hashes.await?.iter().flat_map(|hash| hash.0).collect())
-}
-
-async fn read<T: Send + 'static>(
-    audit: &Audit,
-    read: impl FnOnce(&dyn Reader) -> Result<T, ReadError> + Send + 'static,
-) -> Result<T, Refusal> {
-    audit.read(read).await.map_err(|error| match error {
-        ReadError::Unknown | ReadError::Pruned => Refusal::NotFound,
-        ReadError::Io(cause) => Refusal::AuditUnavailable(cause.to_string()),
-        ReadError::Broken { ref what, .. } => Refusal::Internal(format!("{error}: {what}")),
-    })
 }

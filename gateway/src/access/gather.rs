@@ -9,7 +9,8 @@ use loket_sdk::message::{HeldBack, LegalBasis, Outcome, Purpose, Reason, RecordR
 use serde::Deserialize;
 
 use crate::audit::Audit;
-use crate::audit::store::{Found, ReadError};
+use crate::audit::reads::Caller;
+use crate::audit::store::Found;
 use crate::refusal::Refusal;
 
 /// Entries of the log that one page is made of.
@@ -88,16 +89,19 @@ impl Line {
 }
 
 /// Reads one page of the log; it blocks.
-pub(super) fn gather(audit: &Audit, wanted: &Wanted) -> Result<Gathered, Refusal> {
-    let unreadable = |error: ReadError| Refusal::AuditUnavailable(error.to_string());
+pub(super) fn gather(
+    audit: &Audit,
+    wanted: &Wanted,
+    caller: &Caller,
+) -> Result<Gathered, Refusal> {
     let mut before = wanted
         .before
         .map_or(u64::MAX, |entry| entry.saturating_sub(1));
     if let Some(to) = wanted.to {
-        let since = audit.log().reader().since(to).map_err(unreadable)?;
+        let since = audit.log().reader().since(to)?;
         before = before.min(since);
     }
-    let found = newest(audit, &wanted.references, before, PAGE + 1).map_err(unreadable)?;
+    let found = audit.of_subject(&wanted.references, 0..before, PAGE + 1, caller)?;
     let mut gathered = Gathered::default();
     let mut lines = Vec::with_capacity(found.len().min(PAGE));
     for leaf in found.iter().take(PAGE) {
@@ -121,7 +125,7 @@ pub(super) fn gather(audit: &Audit, wanted: &Wanted) -> Result<Gathered, Refusal
     if lines.iter().any(|line| is_lone(&line)) && before != u64::MAX {
         // The whole may stand on the page before this one.
         let end = before.saturating_add(NEAR);
-        let near = newest(audit, &wanted.references, end, PAGE).map_err(unreadable)?;
+        let near = audit.of_subject(&wanted.references, 0..end, PAGE, caller)?;
         for leaf in near.iter().filter(|(place, _)| *place >= before) {
             let line = Line::read(leaf)?;
             whole.extend(line.is_whole().then_some(line.trace_id));
@@ -148,20 +152,4 @@ pub(super) fn gather(audit: &Audit, wanted: &Wanted) -> Result<Gathered, Refusal
     }
     gathered.held_back.grounds = grounds.into_iter().collect();
     Ok(gathered)
-}
-
-/// The newest entries of one citizen, who may have several references.
-fn newest(
-    audit: &Audit,
-    references: &[String],
-    before: u64,
-    limit: usize,
-) -> Result<Vec<Found>, ReadError> {
-    let mut found = Vec::new();
-    for reference in references {
-        found.extend(audit.of_subject(reference, before, limit)?);
-    }
-    found.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
-    found.truncate(limit);
-    Ok(found)
 }

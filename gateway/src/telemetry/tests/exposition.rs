@@ -21,6 +21,7 @@ loket_agency_limit gauge
 loket_agency_queued gauge
 loket_agency_resends_total counter
 loket_agency_shared_total counter
+loket_audit_index_behind gauge
 loket_audit_queue gauge
 loket_audit_records_total counter
 loket_audit_witness_failures_total counter
@@ -70,6 +71,7 @@ fn samples_have_the_contracts_labels() {
         r#"loket_agency_queued{loket_system="siak",service_peer_name="dukcapil"} 1"#,
         r#"loket_agency_resends_total{kind="hedge",loket_system="siak",service_peer_name="dukcapil"} 1"#,
         r#"loket_agency_limit{loket_system="siak",service_peer_name="dukcapil"} 20"#,
+        r#"loket_audit_index_behind 5"#,
         r#"loket_audit_queue 3"#,
         r#"loket_audit_records_total{kind="lookup"} 1"#,
         r#"loket_audit_witnessed{loket_witness="auditor"} 7"#,
@@ -193,6 +195,7 @@ fn exercised() -> String {
     metrics.schema_violated(agency, "person-identity/1");
     metrics.audit_recorded("lookup");
     metrics.set_audit_queue(3);
+    metrics.set_audit_index_behind(5);
     metrics.glass_broken(loket_sdk::message::Ground::Disaster);
     metrics.set_glass_overdue(2);
     metrics.quota_used("G-001", 0.8);
