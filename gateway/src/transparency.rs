@@ -1,8 +1,7 @@
 //! Transparency: what those who are enrolled may read of the audit log. The number of an entry in, its
-//! evidence out, for the member whose exchange it records; the newest checkpoint; the hashes of the
+//! evidence out, for the system whose exchange it records; the newest checkpoint; the hashes of the
 //! tree, which tell nothing of an entry, as C2SP's `tlog-tiles` names them.
 
-use loket_sdk::ids::MemberId;
 use loket_sdk::transparency::Evidence;
 use serde::Deserialize;
 use tlog_tiles::tlog::stored_hash_index;
@@ -10,14 +9,15 @@ use tlog_tiles::tlog::stored_hash_index;
 use crate::audit::Audit;
 use crate::audit::proof;
 use crate::audit::store::ReadError;
+use crate::identity::Identified;
 use crate::refusal::Refusal;
 use crate::request::TileName;
 
-/// The evidence of `member`'s entry of this number.
+/// The evidence of the entry of this number, which is of a request that the caller made.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] when there is none, or it is another's: the two aren't told apart.
-pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evidence, Refusal> {
+pub async fn receipt(audit: &Audit, caller: &Identified, entry: u64) -> Result<Evidence, Refusal> {
     let cosigned = audit.last_cosigned();
     let evidence = audit.serve(move |reader| proof::evidence(reader, entry, cosigned));
     let evidence = evidence.await?;
@@ -25,13 +25,18 @@ pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evi
     struct Leaf<'a> {
         #[serde(borrow)]
         member: Option<std::borrow::Cow<'a, str>>,
+        #[serde(borrow)]
+        system: Option<std::borrow::Cow<'a, str>>,
     }
     let leaf: Option<Leaf<'_>> = serde_json::from_str(evidence.leaf.expose()).ok();
-    let owner = leaf.and_then(|leaf| leaf.member);
-    if owner.as_deref() != Some(member.as_str()) {
-        return Err(Refusal::NotFound);
+    let is_own = leaf.is_some_and(|leaf| {
+        leaf.member.as_deref() == Some(caller.member().as_str())
+            && leaf.system.as_deref() == Some(caller.system().as_str())
+    });
+    match is_own {
+        true => Ok(evidence),
+        false => Err(Refusal::NotFound),
     }
-    Ok(evidence)
 }
 
 /// The checkpoint that witnesses cosigned last, or else the newest: a signed note.
