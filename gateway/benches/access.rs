@@ -12,7 +12,9 @@ use std::time::Instant;
 use jiff::Timestamp;
 use loket_gateway::audit::draft::Draft;
 use loket_gateway::audit::index::Index;
+use loket_gateway::audit::reads::Caller;
 use loket_gateway::audit::store::{Each, Files, ReadError, Reader, Signed, Store};
+use loket_gateway::audit::subject_key;
 use loket_gateway::checkpoint::{Keys, Signer};
 use serde_json::json;
 use tlog_tiles::tlog::Hash;
@@ -31,10 +33,10 @@ fn main() {
 
 fn made_up(size: u64) {
     let directory = tempfile::tempdir().expect("a directory");
-    let index = Index::new(directory.path().to_owned(), Arc::new(MadeUp { size }));
-    let index = index.expect("an index");
+    let key = subject_key(b"of subjects");
+    let index = Index::new(directory.path().to_owned(), Arc::new(MadeUp { size }), &key);
     let began = Instant::now();
-    index.catch_up().expect("a log");
+    index.catch_up(&Caller::default()).expect("a log");
     let built = began.elapsed();
     println!(
         "{size} entries, {} runs, built in {built:.1?}",
@@ -42,10 +44,9 @@ fn made_up(size: u64) {
     );
     again(&format!("{size} made up"), &index, &reference(u64::MAX));
     again("nobody's", &index, &reference(u64::MAX - 1));
-    let again = Index::new(directory.path().to_owned(), Arc::new(MadeUp { size }));
-    let again = again.expect("an index");
+    let again = Index::new(directory.path().to_owned(), Arc::new(MadeUp { size }), &key);
     let began = Instant::now();
-    again.catch_up().expect("a log");
+    again.catch_up(&Caller::default()).expect("a log");
     println!("read through at a start: {:.1?}", began.elapsed());
 }
 
@@ -70,17 +71,19 @@ fn real(size: u64) {
     for drafts in drafts.chunks(1000) {
         store.append(drafts).expect("a disk");
     }
-    let index = Index::new(directory.path().join("index"), store.reader()).expect("an index");
-    index.catch_up().expect("a log");
+    let key = subject_key(b"of subjects");
+    let index = Index::new(directory.path().join("index"), store.reader(), &key);
+    index.catch_up(&Caller::default()).expect("a log");
     again(&format!("{size} in files"), &index, &reference(u64::MAX));
 }
 
 fn again(what: &str, index: &Index, reference: &str) {
+    let references = [reference.to_owned()];
     let mut times: Vec<_> = (0..5)
         .map(|_| {
             let began = Instant::now();
-            let found = index.of_subject(reference, u64::MAX, 501).expect("a log");
-            (began.elapsed(), found.len())
+            let found = index.of_subject(&references, 0..u64::MAX, 501, &Caller::default());
+            (began.elapsed(), found.expect("a log").len())
         })
         .collect();
     let first = times[0].0;

@@ -9,6 +9,8 @@ mod messages;
 mod page;
 mod tell;
 
+use std::collections::BTreeSet;
+
 use loket_sdk::ids::Scheme;
 use loket_sdk::json;
 use loket_sdk::message::{
@@ -20,7 +22,7 @@ use loket_sdk::schema;
 
 use crate::admission::Admitted;
 use crate::audit::{Kind, ReportEntry};
-use crate::directory::Role;
+use crate::directory::{Directory, Hidden, Role};
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
@@ -97,10 +99,8 @@ pub async fn report(
         today,
     };
     let audit = trail.audit().clone();
-    // The log is read as files are: it blocks.
-    let gathered = tokio::task::spawn_blocking(move || gather::gather(&audit, &wanted))
-        .await
-        .map_err(|_| Refusal::Internal("a report broke off".to_owned()))??;
+    let gathered = audit.search(move |audit, caller| gather::gather(audit, &wanted, caller));
+    let gathered = gathered.await?;
     let locale = request.locale.unwrap_or(Locale::Id);
     let teller = tell::Teller {
         directory: &snapshot.directory,
@@ -112,11 +112,8 @@ pub async fn report(
         .iter()
         .map(|line| teller.entry(line))
         .collect();
-    let held_back: HeldBack = gathered.held_back;
     trail.reported(ReportEntry {
         entries: entries.len(),
-        deferred: held_back.deferred,
-        withheld: held_back.withheld,
     });
     let receipt: Receipt = trail.close(Kind::AccessReport).await?;
     Ok(AccessReport {
@@ -124,10 +121,28 @@ pub async fn report(
         trace_id: trail.trace_id().to_owned(),
         locale,
         entries,
-        held_back,
+        held_back: held_back(&snapshot.directory),
         next: gathered.next,
         receipt,
     })
+}
+
+/// What rules keep out of reports. It says nothing of this citizen's: whoever is told that there is an
+/// entry, and asks for one hour after the other, knows of the inquiry that the rule protects.
+fn held_back(directory: &Directory) -> HeldBack {
+    let rules = || directory.visibility_rules().iter().map(|rule| &rule.then);
+    let days = rules().filter_map(|hidden| match hidden {
+        Hidden::Days(days) => Some(*days),
+        Hidden::For(_) => None,
+    });
+    let grounds = rules().filter_map(|hidden| match hidden {
+        Hidden::Days(_) => None,
+        Hidden::For(ground) => Some(ground.to_string()),
+    });
+    HeldBack {
+        deferred_days: days.max(),
+        grounds: grounds.collect::<BTreeSet<_>>().into_iter().collect(),
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod draft;
 pub mod index;
 pub mod log;
 pub mod proof;
+pub mod reads;
 pub mod retention;
 pub mod seal;
 pub mod store;
@@ -23,6 +24,8 @@ pub use call::{BodySum, CallEntry, CallOutcome};
 pub use entry::{Entry, GlassEntry, Kind, ReportEntry, SourceEntry};
 
 use std::num::NonZeroU32;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,7 +38,8 @@ use loket_sdk::sensitive::Sensitive;
 
 use crate::refusal::Refusal;
 
-use store::{Found, ReadError, Reader, Signed};
+use reads::{Caller, Reads};
+use store::{Found, OpenError, ReadError, Reader, Signed};
 
 /// How long an entry may take to become durable: a disk that hangs must not hang its callers.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -46,6 +50,7 @@ pub struct Audit {
     log: log::Log,
     key: Arc<aws_lc_rs::hmac::Key>,
     index: Option<Arc<index::Follower>>,
+    reads: Reads,
     refusals: Arc<Refusals>,
     cosigned: Arc<ArcSwapOption<Signed>>,
 }
@@ -74,6 +79,7 @@ impl Audit {
             log,
             key: Arc::new(subject_key(key)),
             index: None,
+            reads: Reads::new(),
             refusals: Arc::new(Refusals {
                 room: RateLimiter::direct(Quota::per_second(REFUSALS_A_SECOND)),
                 unrecorded: AtomicU64::new(0),
@@ -82,27 +88,41 @@ impl Audit {
         }
     }
 
-    /// Finds subjects by an index, for a store that has none itself.
-    #[must_use]
-    pub fn with_index(self, index: index::Follower) -> Self {
-        let index = Some(Arc::new(index));
-        Self { index, ..self }
+    /// Finds subjects by an index with runs in this directory, for a store that has none itself.
+    ///
+    /// # Errors
+    /// [`OpenError::Thread`].
+    pub fn with_index(self, directory: PathBuf) -> Result<Self, OpenError> {
+        let reader = self.log.reader().clone();
+        let index = index::Follower::start(directory, reader, &self.key);
+        let index = Some(Arc::new(index.map_err(OpenError::Thread)?));
+        Ok(Self { index, ..self })
     }
 
-    /// A subject's entries before a place, newest first, at most so many. It blocks.
+    /// The entries at these places of one citizen, who may have several references: newest first, at most
+    /// so many. It blocks.
     ///
     /// # Errors
     /// [`ReadError`].
     pub fn of_subject(
         &self,
-        subject_ref: &str,
-        before: u64,
+        references: &[String],
+        places: Range<u64>,
         limit: usize,
+        caller: &Caller,
     ) -> Result<Vec<Found>, ReadError> {
-        match &self.index {
-            Some(follower) => follower.index().of_subject(subject_ref, before, limit),
-            None => self.log.reader().of_subject(subject_ref, before, limit),
+        if let Some(follower) = &self.index {
+            return follower
+                .index()
+                .of_subject(references, places, limit, caller);
         }
+        store::newest(&**self.log.reader(), references, &places, limit, caller)
+    }
+
+    /// How many entries the index hasn't taken in; none when the store has an index of its own.
+    #[must_use]
+    pub fn index_behind(&self) -> Option<u64> {
+        self.index.as_ref()?.index().behind().ok()
     }
 
     /// Hands the entry to the log at once; what is returned waits until it is durable.
@@ -191,7 +211,32 @@ impl Audit {
         seal::seal(&self.key, trace_id, text)
     }
 
-    /// Reads the log where blocking hurts nobody.
+    /// Reads the log for a request, where blocking hurts nobody. So many read at once.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] when too many do, or what [`ReadError`] comes to.
+    pub async fn serve<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let reader = Arc::clone(self.log.reader());
+        Ok(self.reads.short(move |_| read(&*reader)).await??)
+    }
+
+    /// Looks through the log for a request, as long as its caller waits. Few do at once.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve), and what `search` refuses.
+    pub async fn search<T: Send + 'static>(
+        &self,
+        search: impl FnOnce(&Self, &Caller) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let audit = self.clone();
+        let searched = self.reads.long(move |caller| search(&audit, caller));
+        searched.await?
+    }
+
+    /// Reads the log for the gateway itself, where blocking hurts nobody.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -219,6 +264,16 @@ impl Audit {
     #[must_use]
     pub fn log(&self) -> &log::Log {
         &self.log
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unknown | ReadError::Pruned => Self::NotFound,
+            ReadError::Io(cause) => Self::AuditUnavailable(cause.to_string()),
+            ReadError::Broken { ref what, .. } => Self::Internal(format!("{error}: {what}")),
+        }
     }
 }
 

@@ -221,8 +221,8 @@ async fn walk(
         }
         Operation::OpenApi => Ok(Walked::Tagged(openapi::document(), known())),
         Operation::Receipt(entry) => {
-            let member = admitted.identified().member();
-            let evidence = transparency::receipt(&gateway.audit, member, entry).await?;
+            let caller = admitted.identified();
+            let evidence = transparency::receipt(&gateway.audit, caller, entry).await?;
             Ok(Walked::Document(json!(evidence)))
         }
         Operation::Checkpoint => {

@@ -14,7 +14,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::admin::{self, AdminState, Readiness};
-use crate::audit::index::Follower;
 use crate::audit::log::{self, Log, Options};
 use crate::audit::store::{self, OpenError};
 use crate::audit::{ActEntry, Asker, Audit, retention};
@@ -137,21 +136,10 @@ impl Service {
             ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)
         };
         asked.recount(&snapshot);
-        let index = match &config.audit.store {
-            AuditStore::Files { directory, .. } => Some(directory.join("index")),
-            // It has an index of its own.
-            AuditStore::Postgres(_) => None,
-        };
-        let index = index.map(|directory| {
-            let follower = Follower::start(&directory, log.reader().clone());
-            follower.map_err(|source| OpenError::Io {
-                path: directory,
-                source,
-            })
-        });
         let mut audit = Audit::new(log, subject_key);
-        if let Some(index) = index {
-            audit = audit.with_index(index?);
+        // A database has an index of its own.
+        if let AuditStore::Files { directory, .. } = &config.audit.store {
+            audit = audit.with_index(directory.join("index"))?;
         }
         let log_keys = config.audit.log_keys().map_err(|_| OpenError::Keys)?;
         let witnesses = Witnesses::new(&config.audit.witnesses, log_keys, client_tls.clone());
@@ -398,6 +386,9 @@ fn exposition(gateway: &Gateway) -> String {
     let metrics = gateway.telemetry().metrics();
     metrics.set_audit_queue(health.queued);
     metrics.set_audit_log(health.lost, unsealed.bytes, unsealed.fails);
+    if let Some(behind) = gateway.audit().index_behind() {
+        metrics.set_audit_index_behind(behind);
+    }
     metrics.set_glass_overdue(overdue);
     for (grant, used) in gateway.snapshot().admission.used(Timestamp::now()) {
         metrics.quota_used(grant, used);

@@ -1,39 +1,42 @@
 //! Transparency: what those who are enrolled may read of the audit log. The number of an entry in, its
-//! evidence out, for the member whose exchange it records; the newest checkpoint; the hashes of the
+//! evidence out, for the system whose exchange it records; the newest checkpoint; the hashes of the
 //! tree, which tell nothing of an entry, as C2SP's `tlog-tiles` names them.
 
-use loket_sdk::ids::MemberId;
 use loket_sdk::transparency::Evidence;
 use serde::Deserialize;
 use tlog_tiles::tlog::stored_hash_index;
 
 use crate::audit::Audit;
 use crate::audit::proof;
-use crate::audit::store::{ReadError, Reader};
+use crate::audit::store::ReadError;
+use crate::identity::Identified;
 use crate::refusal::Refusal;
 use crate::request::TileName;
 
-/// The evidence of `member`'s entry of this number.
+/// The evidence of the entry of this number, which is of a request that the caller made.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] when there is none, or it is another's: the two aren't told apart.
-pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evidence, Refusal> {
+pub async fn receipt(audit: &Audit, caller: &Identified, entry: u64) -> Result<Evidence, Refusal> {
     let cosigned = audit.last_cosigned();
-    let evidence = read(audit, move |reader| {
-        proof::evidence(reader, entry, cosigned)
-    });
+    let evidence = audit.serve(move |reader| proof::evidence(reader, entry, cosigned));
     let evidence = evidence.await?;
     #[derive(Deserialize)]
     struct Leaf<'a> {
         #[serde(borrow)]
         member: Option<std::borrow::Cow<'a, str>>,
+        #[serde(borrow)]
+        system: Option<std::borrow::Cow<'a, str>>,
     }
     let leaf: Option<Leaf<'_>> = serde_json::from_str(evidence.leaf.expose()).ok();
-    let owner = leaf.and_then(|leaf| leaf.member);
-    if owner.as_deref() != Some(member.as_str()) {
-        return Err(Refusal::NotFound);
+    let is_own = leaf.is_some_and(|leaf| {
+        leaf.member.as_deref() == Some(caller.member().as_str())
+            && leaf.system.as_deref() == Some(caller.system().as_str())
+    });
+    match is_own {
+        true => Ok(evidence),
+        false => Err(Refusal::NotFound),
     }
-    Ok(evidence)
 }
 
 /// The checkpoint that witnesses cosigned last, or else the newest: a signed note.
@@ -43,7 +46,7 @@ pub async fn receipt(audit: &Audit, member: &MemberId, entry: u64) -> Result<Evi
 pub async fn checkpoint(audit: &Audit) -> Result<String, Refusal> {
     let signed = match audit.last_cosigned() {
         Some(cosigned) => cosigned,
-        None => read(audit, |reader| reader.checkpoint()).await?,
+        None => audit.serve(|reader| reader.checkpoint()).await?,
     };
     match signed.size {
         0 => Err(Refusal::NotFound),
@@ -56,7 +59,7 @@ pub async fn checkpoint(audit: &Audit) -> Result<String, Refusal> {
 /// # Errors
 /// [`Refusal::NotFound`] when the tree has no such tile, or not of this width yet.
 pub async fn tile(audit: &Audit, name: TileName) -> Result<Vec<u8>, Refusal> {
-    let hashes = read(audit, move |reader| {
+    let hashes = audit.serve(move |reader| {
         // The tree is never so large that this would overflow, but the name may be.
         let size = reader.checkpoint()?.size;
         let subtrees = size.checked_shr(8 * u32::from(name.level)).unwrap_or(0);
@@ -71,15 +74,4 @@ pub async fn tile(audit: &Audit, name: TileName) -> Result<Vec<u8>, Refusal> {
         reader.hashes(&indexes)
     });
     Ok(hashes.await?.iter().flat_map(|hash| hash.0).collect())
-}
-
-async fn read<T: Send + 'static>(
-    audit: &Audit,
-    read: impl FnOnce(&dyn Reader) -> Result<T, ReadError> + Send + 'static,
-) -> Result<T, Refusal> {
-    audit.read(read).await.map_err(|error| match error {
-        ReadError::Unknown | ReadError::Pruned => Refusal::NotFound,
-        ReadError::Io(cause) => Refusal::AuditUnavailable(cause.to_string()),
-        ReadError::Broken { ref what, .. } => Refusal::Internal(format!("{error}: {what}")),
-    })
 }

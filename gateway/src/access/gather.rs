@@ -1,19 +1,22 @@
 //! Gather: a citizen's references in, the entries that they may be told of out.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use loket_sdk::ids::{AgencyId, CaseId, MemberId};
-use loket_sdk::message::{HeldBack, LegalBasis, Outcome, Purpose, Reason, RecordRef};
+use loket_sdk::message::{LegalBasis, Outcome, Purpose, Reason, RecordRef};
 use serde::Deserialize;
 
 use crate::audit::Audit;
-use crate::audit::store::{Found, ReadError};
+use crate::audit::reads::Caller;
+use crate::audit::store::Found;
 use crate::refusal::Refusal;
 
-/// Entries of the log that one page is made of.
+/// Entries that one page tells of.
 pub(super) const PAGE: usize = 500;
+/// Entries of the log that are read at once.
+const SOME: usize = 128;
 /// How many entries may come between a part of a lookup and the whole of it: all of a busy
 /// gateway's during the longest lookup.
 const NEAR: u64 = 65_536;
@@ -32,7 +35,7 @@ pub(super) struct Wanted {
 pub(super) struct Gathered {
     /// Those that the citizen may be told of, newest first.
     pub(super) told: Vec<Line>,
-    pub(super) held_back: HeldBack,
+    /// Number of the last of them, when there are more.
     pub(super) next: Option<u64>,
 }
 
@@ -51,7 +54,6 @@ pub(super) struct Line {
     pub(super) case_id: Option<CaseId>,
     pub(super) visibility: Option<String>,
     pub(super) deferred_to: Option<Date>,
-    pub(super) ground: Option<String>,
     #[serde(default)]
     pub(super) sources: Vec<Asked>,
 }
@@ -81,87 +83,94 @@ impl Line {
         })
     }
 
+    /// Whether the citizen may be told of it by now.
+    fn is_told(&self, today: Date) -> bool {
+        match (self.visibility.as_deref(), self.deferred_to) {
+            (None | Some("now"), _) => true,
+            (Some("deferred"), Some(day)) => day <= today,
+            _ => false,
+        }
+    }
+
     /// Whether it holds all of its lookup, so that the parts before it say nothing more.
     fn is_whole(&self) -> bool {
         self.kind == "lookup" || self.kind == "abandoned"
     }
 }
 
-/// Reads one page of the log; it blocks.
-pub(super) fn gather(audit: &Audit, wanted: &Wanted) -> Result<Gathered, Refusal> {
-    let unreadable = |error: ReadError| Refusal::AuditUnavailable(error.to_string());
-    let mut before = wanted
+/// Reads one page of the log; it blocks. It goes on past what isn't told, so that neither the length of a
+/// page nor where it ends says that there is such an entry.
+pub(super) fn gather(audit: &Audit, wanted: &Wanted, caller: &Caller) -> Result<Gathered, Refusal> {
+    let reader = audit.log().reader();
+    let since = |moment: Option<Timestamp>| moment.map(|moment| reader.since(moment)).transpose();
+    let from = since(wanted.from)?.unwrap_or(0);
+    let before = wanted
         .before
         .map_or(u64::MAX, |entry| entry.saturating_sub(1));
-    if let Some(to) = wanted.to {
-        let since = audit.log().reader().since(to).map_err(unreadable)?;
-        before = before.min(since);
-    }
-    let found = newest(audit, &wanted.references, before, PAGE + 1).map_err(unreadable)?;
+    let to = since(wanted.to)?.map_or(before, |to| to.min(before));
     let mut gathered = Gathered::default();
-    let mut lines = Vec::with_capacity(found.len().min(PAGE));
-    for leaf in found.iter().take(PAGE) {
-        let line = Line::read(leaf)?;
-        if wanted.from.is_some_and(|from| line.at < from) {
-            break;
-        }
-        lines.push(line);
-    }
-    if found.len() > PAGE && lines.len() == PAGE {
-        gathered.next = lines.last().map(|line| line.entry);
-    }
-    let mut whole: HashSet<String> = HashSet::new();
-    whole.extend(
-        lines
-            .iter()
-            .filter(|line| line.is_whole())
-            .map(|line| line.trace_id.clone()),
-    );
-    let is_lone = |line: &&Line| line.kind == "result" && !whole.contains(&line.trace_id);
-    if lines.iter().any(|line| is_lone(&line)) && before != u64::MAX {
-        // The whole may stand on the page before this one.
-        let end = before.saturating_add(NEAR);
-        let near = newest(audit, &wanted.references, end, PAGE).map_err(unreadable)?;
-        for leaf in near.iter().filter(|(place, _)| *place >= before) {
-            let line = Line::read(leaf)?;
-            whole.extend(line.is_whole().then_some(line.trace_id));
-        }
-    }
-    let mut grounds = BTreeSet::new();
-    for line in lines {
-        if line.kind == "result" && whole.contains(&line.trace_id) {
-            continue;
-        }
-        let held_back = &mut gathered.held_back;
-        match (line.visibility.as_deref(), line.deferred_to) {
-            (None | Some("now"), _) => gathered.told.push(line),
-            (Some("deferred"), Some(day)) if day <= wanted.today => gathered.told.push(line),
-            (Some("deferred"), Some(day)) => {
-                held_back.deferred += 1;
-                held_back.earliest = Some(held_back.earliest.map_or(day, |first| first.min(day)));
+    let mut wholes = Wholes::before(to);
+    let mut end = to;
+    loop {
+        let some = audit.of_subject(&wanted.references, from..end, SOME, caller)?;
+        for found in &some {
+            let line = Line::read(found)?;
+            if wholes.say_all_of(&line, audit, wanted, caller)? || !line.is_told(wanted.today) {
+                continue;
             }
-            _ => {
-                held_back.withheld += 1;
-                grounds.extend(line.ground);
+            if gathered.told.len() == PAGE {
+                gathered.next = gathered.told.last().map(|line| line.entry);
+                return Ok(gathered);
             }
+            gathered.told.push(line);
+        }
+        match some.last() {
+            Some((place, _)) if some.len() == SOME => end = *place,
+            _ => return Ok(gathered),
         }
     }
-    gathered.held_back.grounds = grounds.into_iter().collect();
-    Ok(gathered)
 }
 
-/// The newest entries of one citizen, who may have several references.
-fn newest(
-    audit: &Audit,
-    references: &[String],
-    before: u64,
-    limit: usize,
-) -> Result<Vec<Found>, ReadError> {
-    let mut found = Vec::new();
-    for reference in references {
-        found.extend(audit.of_subject(reference, before, limit)?);
+/// Lookups of which the whole is on record, as far as that is known going back.
+struct Wholes {
+    known: HashSet<String>,
+    /// Where the page begins, until what comes just after it was read.
+    begins: Option<u64>,
+}
+
+impl Wholes {
+    fn before(place: u64) -> Self {
+        Self {
+            known: HashSet::new(),
+            begins: Some(place).filter(|place| *place != u64::MAX),
+        }
     }
-    found.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
-    found.truncate(limit);
-    Ok(found)
+
+    /// Whether another entry says all that this one does.
+    fn say_all_of(
+        &mut self,
+        line: &Line,
+        audit: &Audit,
+        wanted: &Wanted,
+        caller: &Caller,
+    ) -> Result<bool, Refusal> {
+        if line.is_whole() {
+            self.known.insert(line.trace_id.clone());
+        }
+        if line.kind != "result" {
+            return Ok(false);
+        }
+        if !self.known.contains(&line.trace_id)
+            && let Some(begins) = self.begins.take()
+        {
+            // The whole may stand on the page before this one.
+            let places = begins..begins.saturating_add(NEAR);
+            let near = audit.of_subject(&wanted.references, places, PAGE, caller)?;
+            for found in &near {
+                let line = Line::read(found)?;
+                self.known.extend(line.is_whole().then_some(line.trace_id));
+            }
+        }
+        Ok(self.known.contains(&line.trace_id))
+    }
 }

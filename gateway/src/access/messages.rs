@@ -42,10 +42,9 @@ pub(super) enum Phrase {
     Result,
     None,
     HeldBack,
-    DeferredCount,
-    Earliest,
-    WithheldCount,
-    Grounds,
+    DeferredDays,
+    Withheld,
+    WhetherNotTold,
     MoreFollows,
     WasDeferred,
     NotListed,
@@ -178,22 +177,21 @@ fn words(phrase: Phrase) -> [&'static str; 3] {
             "What isn't told",
             "Bildirilməyənlər",
         ],
-        Phrase::DeferredCount => [
-            "Ditunda menurut peraturan",
-            "Deferred by rule",
-            "Qaydaya görə təxirə salınıb",
+        Phrase::DeferredDays => [
+            "Ditunda menurut peraturan, paling lama (hari)",
+            "Deferred by rule, at most (days)",
+            "Qaydaya görə təxirə salınır, ən çoxu (gün)",
         ],
-        Phrase::Earliest => [
-            "diberitahukan paling cepat",
-            "told at the earliest on",
-            "ən tez bildiriləcək gün",
-        ],
-        Phrase::WithheldCount => [
+        Phrase::Withheld => [
             "Tidak diberitahukan menurut hukum",
             "Withheld by law",
             "Qanuna görə bildirilmir",
         ],
-        Phrase::Grounds => ["dasar", "ground", "əsas"],
+        Phrase::WhetherNotTold => [
+            "Apakah ada catatan seperti itu tentang Anda tidak diberitahukan.",
+            "Whether there are such entries about you isn't told.",
+            "Haqqınızda belə qeydlərin olub-olmadığı bildirilmir.",
+        ],
         Phrase::MoreFollows => [
             "Ada catatan yang lebih lama; mintalah halaman berikutnya di meja ini.",
             "There are older entries; ask for the next page at this desk.",

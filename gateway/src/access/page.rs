@@ -201,33 +201,26 @@ impl Page<'_> {
     }
 
     fn held_back(&mut self, held_back: &HeldBack) {
-        if held_back.deferred + held_back.withheld == 0 {
+        if *held_back == HeldBack::default() {
             return;
         }
         self.add(format_args!(
             "<section>\n<h2>{}</h2>\n<ul>\n",
             self.say(Phrase::HeldBack)
         ));
-        if held_back.deferred > 0 {
-            let (what, count) = (self.say(Phrase::DeferredCount), held_back.deferred);
-            self.add(format_args!("<li>{what}: {count}"));
-            if let Some(day) = held_back.earliest {
-                let day = messages::day(day, self.locale);
-                self.add(format_args!(" ({} {day})", self.say(Phrase::Earliest)));
-            }
-            self.add(format_args!("</li>\n"));
+        if let Some(days) = held_back.deferred_days {
+            let what = self.say(Phrase::DeferredDays);
+            self.add(format_args!("<li>{what}: {days}</li>\n"));
         }
-        if held_back.withheld > 0 {
-            let (what, count) = (self.say(Phrase::WithheldCount), held_back.withheld);
-            self.add(format_args!("<li>{what}: {count}"));
-            if !held_back.grounds.is_empty() {
-                let grounds = held_back.grounds.join("; ");
-                let (term, grounds) = (self.say(Phrase::Grounds), Text(&grounds));
-                self.add(format_args!(" ({term}: {grounds})"));
-            }
-            self.add(format_args!("</li>\n"));
+        if !held_back.grounds.is_empty() {
+            let grounds = held_back.grounds.join("; ");
+            let (what, grounds) = (self.say(Phrase::Withheld), Text(&grounds));
+            self.add(format_args!("<li>{what}: {grounds}</li>\n"));
         }
-        self.add(format_args!("</ul>\n</section>\n"));
+        self.add(format_args!(
+            "</ul>\n<p>{}</p>\n</section>\n",
+            self.say(Phrase::WhetherNotTold)
+        ));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::admission::Admission;
 use crate::audit::log::{Log, Options};
 use crate::audit::store::{Memory, suite};
 use crate::audit::{Audit, Entry, SourceEntry};
-use crate::directory::{Directory, Visibility};
+use crate::directory::{Directory, Visibility, VisibilityRule};
 use crate::fixture::{self, golden, town, world};
 use crate::telemetry::Telemetry;
 
@@ -25,6 +25,10 @@ struct Desk {
 
 impl Desk {
     fn open() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(rules: &[Hidden]) -> Self {
         let log = Log::start(Box::new(Memory::new(suite::signer())), Options::default());
         let telemetry = world::telemetry();
         let tls = Ca::new(town::TRUST_DOMAIN).system("gateway", "mpp-1");
@@ -33,6 +37,12 @@ impl Desk {
         let mut desk = town::member("mpp-3510");
         desk.systems[0].roles.insert(Role::SubjectDesk);
         parts.members.push(desk);
+        let rules = rules.iter().map(|then| VisibilityRule {
+            purposes: [Purpose::ComplaintHandling].into(),
+            legal_bases: [].into(),
+            then: then.clone(),
+        });
+        parts.visibility.extend(rules);
         let directory = Directory::new(parts).unwrap();
         Self {
             audit: Audit::new(log.unwrap(), &[7; 32]),
@@ -180,10 +190,7 @@ async fn a_citizen_is_told_who_looked() {
     };
     reader.leaves(9..10, each).unwrap();
     assert_eq!(last["kind"], "access_report");
-    assert_eq!(
-        last["report"],
-        json!({"entries": 5, "deferred": 0, "withheld": 0})
-    );
+    assert_eq!(last["report"], json!({"entries": 5}));
     assert_eq!(last["legal_basis"]["reference"], "UU 27/2022 art. 32");
     assert_eq!(last["purpose"], "data_subject_access");
     assert_eq!(last["clerk"], "clk-7f3a");
@@ -207,22 +214,19 @@ async fn who_is_only_named_in_anothers_record_is_not_told() {
 }
 
 #[tokio::test]
-async fn what_is_deferred_or_withheld_is_counted() {
+async fn what_is_deferred_or_withheld_isnt_told_until_its_day() {
     let desk = Desk::open();
-    let ground = || Visibility::Withheld("UU 27/2022 art. 15".into());
     let deferred = |day| move |entry: &mut Entry| entry.show(Visibility::Deferred(day));
     desk.record(1, Kind::Lookup, deferred(date(2099, 3, 1)))
         .await;
-    desk.record(2, Kind::Lookup, deferred(date(2099, 2, 1)))
+    desk.record(2, Kind::Lookup, deferred(date(2020, 1, 1)))
         .await;
-    desk.record(3, Kind::Lookup, deferred(date(2020, 1, 1)))
-        .await;
-    desk.record(4, Kind::Lookup, |entry| entry.show(ground()))
+    desk.record(3, Kind::Lookup, |entry| entry.show(ground()))
         .await;
     // Its part is as hidden as the whole.
-    desk.record(5, Kind::Result, |entry| entry.show(ground()))
+    desk.record(4, Kind::Result, |entry| entry.show(ground()))
         .await;
-    desk.record(6, Kind::Lookup, |_| {}).await;
+    desk.record(5, Kind::Lookup, |_| {}).await;
     let report = desk.ask(|_| {}).await;
     let told: Vec<_> = report
         .entries
@@ -230,13 +234,70 @@ async fn what_is_deferred_or_withheld_is_counted() {
         .map(|entry| entry.visibility)
         .collect();
     assert_eq!(told, [AccessVisibility::Now, AccessVisibility::Deferred]);
-    let expected = HeldBack {
-        deferred: 2,
-        earliest: Some(date(2099, 2, 1)),
-        withheld: 2,
+}
+
+fn ground() -> Visibility {
+    Visibility::Withheld("UU 27/2022 art. 15".into())
+}
+
+/// Neither what is held back nor where a page ends tells of an entry, whatever window is asked for.
+#[tokio::test]
+async fn a_report_doesnt_say_that_something_is_held_back() {
+    let rules = [
+        Hidden::Days(30),
+        Hidden::Days(90),
+        Hidden::For("UU 27/2022 art. 15".into()),
+    ];
+    let (watched, plain) = (Desk::with(&rules), Desk::with(&rules));
+    for request in 0..=gather::PAGE as u32 {
+        // After the page's last, around it, and before its first.
+        for desk in [&watched, &plain] {
+            desk.record(request, Kind::Lookup, |_| {}).await;
+        }
+        let hidden = if request % 50 == 0 { 3 } else { 0 };
+        for n in 0..hidden {
+            let lookup = 10_000 + request * 10 + n;
+            watched
+                .record(lookup, Kind::Lookup, |entry| entry.show(ground()))
+                .await;
+            // As many of another citizen, so that numbers are the same.
+            let other = |entry: &mut Entry| {
+                entry.subject_ref = Some(plain.reference(Scheme::Nik, OTHER));
+            };
+            plain.record(lookup, Kind::Lookup, other).await;
+        }
+    }
+    let said = HeldBack {
+        deferred_days: Some(90),
         grounds: vec!["UU 27/2022 art. 15".to_owned()],
     };
-    assert_eq!(report.held_back, expected);
+    for window in [
+        json!({}),
+        json!({"before": 2}),
+        json!({"before": 300}),
+        json!({"from": "2020-01-01T00:00:00Z"}),
+        json!({"to": "2020-01-01T00:00:00Z"}),
+    ] {
+        let mut told = Vec::new();
+        for desk in [&watched, &plain] {
+            let report = desk
+                .ask(|request| {
+                    let window = window.as_object().unwrap().clone();
+                    request.as_object_mut().unwrap().extend(window);
+                })
+                .await;
+            assert_eq!(report.held_back, said);
+            let numbers: Vec<u64> = report.entries.iter().map(|entry| entry.entry).collect();
+            told.push((numbers, report.next));
+        }
+        assert_eq!(told[0], told[1], "{window}");
+    }
+    let full = watched
+        .ask(|request| request["before"] = json!(100_000))
+        .await;
+    // The reports that were made so far are told too.
+    assert_eq!(full.entries.len(), gather::PAGE);
+    assert_eq!(full.next, full.entries.last().map(|entry| entry.entry));
 }
 
 #[tokio::test]
@@ -360,9 +421,7 @@ fn the_page_reads_well() {
             locale: *locale,
             entries: entries.collect(),
             held_back: HeldBack {
-                deferred: 1,
-                earliest: Some(date(2027, 2, 22)),
-                withheld: 2,
+                deferred_days: Some(90),
                 grounds: vec!["UU 27/2022 art. 15 & 16".to_owned()],
             },
             next: Some(1),

@@ -154,15 +154,11 @@ pub struct Entry {
     pub report: Option<ReportEntry>,
 }
 
-/// How much a report of access told.
+/// How much a report of access told. The desk may read its own entry, so that what was held back isn't in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct ReportEntry {
     /// Entries that were told.
     pub entries: usize,
-    /// Entries whose day hasn't come.
-    pub deferred: usize,
-    /// Entries that are withheld.
-    pub withheld: usize,
 }
 
 /// Why the glass was broken, and which entry a second person approves.

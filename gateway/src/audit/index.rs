@@ -1,85 +1,96 @@
 //! Index: a log in, the places of each subject's entries out.
 //!
 //! A run per 65,536 entries lies in a file (`index/run.rs`); what comes after the last is in memory. All of
-//! it is a cache: it is built from the log where it is missing, damaged or of another log, and what it
-//! leads to is compared with the entry itself. One thread follows the log, so that the writer never
+//! it is a cache: it is built from the log where it is missing, wasn't made with the subjects' key or is of
+//! other entries, and what it leads to is compared with the entry itself. Runs that can't be written stay
+//! in memory, a few of them. One thread follows the log (`index/follower.rs`), so that the writer never
 //! waits for it.
 
+mod follower;
 mod run;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::{ControlFlow, Range};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use jiff::Timestamp;
+use aws_lc_rs::hmac::Key;
 
-use super::draft::dated;
+use super::reads::Caller;
 use super::store::{Found, ReadError, Reader, subject_of};
-use run::{LENGTH, Pair, Run, prefix};
+use run::{LENGTH, Of, Pair, Prefix, Run, prefix};
 
-/// How often the thread looks for new entries. A report takes in what came since by itself.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// How long it waits when the log can't be read.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub use follower::Follower;
+
+/// Entries that are taken in at once, while others wait.
+const STEP: u64 = 1 << 12;
+/// Runs that are kept in memory when they can't be written, a megabyte each.
+const UNWRITTEN: usize = if cfg!(test) { 2 } else { 16 };
 
 /// The places of every subject's entries.
 #[derive(Debug)]
 pub struct Index {
     directory: PathBuf,
+    key: Key,
     reader: Arc<dyn Reader>,
     state: Mutex<State>,
+    /// One at a time.
+    rebuilding: Mutex<()>,
+    /// The first place that isn't in it, for those who don't want to wait.
+    end: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Runs in order, without a gap.
+    /// Runs in order.
     runs: Vec<Arc<Run>>,
     /// Number of the run that the tail will become.
     number: u64,
+    /// The first place that the tail has all of.
+    from: u64,
     tail: Vec<Pair>,
-    /// When the first and the last entry of the tail are dated.
-    dates: Option<(Timestamp, Timestamp)>,
     /// The first place that isn't in it.
     end: u64,
     /// Runs before that were removed.
     forgotten: u64,
+    /// Whether it was told that runs can't be believed, or written.
+    told: Told,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    unbelievable: bool,
+    unwritten: bool,
 }
 
 impl Index {
-    /// An index of `reader` in this directory, of which nothing is read yet.
-    ///
-    /// # Errors
-    /// When there is no directory and none can be made.
-    pub fn new(directory: PathBuf, reader: Arc<dyn Reader>) -> io::Result<Self> {
-        fs::create_dir_all(&directory)?;
-        let number = reader.first() / LENGTH;
-        let state = State {
-            number,
-            end: reader.first(),
-            ..State::default()
-        };
-        Ok(Self {
+    /// An index of `reader` with runs in this directory, of which nothing is read yet. `subjects` is the
+    /// key under which entries name them.
+    #[must_use]
+    pub fn new(directory: PathBuf, reader: Arc<dyn Reader>, subjects: &Key) -> Self {
+        let state = State::at(reader.first());
+        Self {
             directory,
+            key: run::key(subjects),
+            end: AtomicU64::new(state.end),
             reader,
             state: Mutex::new(state),
-        })
+            rebuilding: Mutex::new(()),
+        }
     }
 
     /// Takes in all that is in the log by now.
     ///
     /// # Errors
-    /// [`ReadError`] when the log can't be read, or a run not be written.
-    pub fn catch_up(&self) -> Result<(), ReadError> {
+    /// [`ReadError`] when the log can't be read, or more runs can't be written than memory has room for.
+    pub fn catch_up(&self, caller: &Caller) -> Result<(), ReadError> {
         let size = self.reader.checkpoint()?.size;
-        // One run at a time, so that a report waits for one at most.
-        while self.step(size)? {}
+        while self.step(size)? {
+            caller.waits()?;
+        }
         Ok(())
     }
 
@@ -89,142 +100,200 @@ impl Index {
     /// [`ReadError`].
     pub fn behind(&self) -> Result<u64, ReadError> {
         let size = self.reader.checkpoint()?.size;
-        Ok(size.saturating_sub(self.state().end))
+        Ok(size.saturating_sub(self.end.load(Ordering::Relaxed)))
     }
 
-    /// A subject's entries before a place, newest first, at most so many.
+    /// The entries at these places of one citizen, who may have several references: newest first, at most
+    /// so many.
     ///
     /// # Errors
-    /// [`ReadError`], also while it is far behind the log.
+    /// [`ReadError`], also while it is far behind the log: what isn't in it must not be left out unsaid.
     pub fn of_subject(
         &self,
-        subject_ref: &str,
-        before: u64,
+        references: &[String],
+        places: Range<u64>,
         limit: usize,
+        caller: &Caller,
     ) -> Result<Vec<Found>, ReadError> {
-        if self.behind()? > LENGTH {
-            let why = "the index of the audit log is still being built";
+        let behind = self.behind()?;
+        if behind > LENGTH {
+            let why =
+                format!("the index of the audit log is still being built: {behind} entries to go");
             return Err(ReadError::Io(io::Error::other(why)));
         }
-        self.catch_up()?;
-        let Some(wanted) = prefix(subject_ref.as_bytes()) else {
-            return Ok(Vec::new());
-        };
+        self.catch_up(caller)?;
+        let wanted: Vec<Prefix> = references
+            .iter()
+            .filter_map(|reference| prefix(reference.as_bytes()))
+            .collect();
         let (runs, tail) = {
             let state = self.state();
             let first = state.number * LENGTH;
-            let tail = state.tail.iter().filter(|(prefix, _)| *prefix == wanted);
+            let tail = state
+                .tail
+                .iter()
+                .filter(|(prefix, _)| wanted.contains(prefix));
             let tail: Vec<u64> = tail.map(|(_, at)| first + u64::from(*at)).collect();
             (state.runs.clone(), tail)
         };
-        // Those before it were deleted at the end of their term.
-        let kept = self.reader.first()..before;
-        let mut found = Vec::new();
-        self.take(&tail, subject_ref, &kept, limit, &mut found)?;
+        let mut taking = Taking {
+            reader: &*self.reader,
+            references,
+            // Those before it were deleted at the end of their term.
+            places: places.start.max(self.reader.first())..places.end,
+            limit,
+            found: Vec::new(),
+        };
+        taking.take(&tail, caller)?;
         for run in runs.iter().rev() {
-            if found.len() == limit || run.first() + LENGTH <= kept.start {
+            let (first, places) = (run.first(), &taking.places);
+            if taking.found.len() == limit || first + LENGTH <= places.start {
                 break;
             }
-            if run.first() >= before {
+            if first >= places.end {
                 continue;
             }
-            let places = run.find(&self.directory, wanted)?;
-            self.take(&places, subject_ref, &kept, limit, &mut found)?;
+            let mut candidates = self.find(run, &wanted, caller)?;
+            candidates.sort_unstable();
+            taking.take(&candidates, caller)?;
         }
-        Ok(found)
+        Ok(taking.found)
     }
 
-    /// Compares candidates, which are in order, with their entries.
-    fn take(
-        &self,
-        places: &[u64],
-        subject_ref: &str,
-        kept: &Range<u64>,
-        limit: usize,
-        found: &mut Vec<Found>,
-    ) -> Result<(), ReadError> {
-        for &place in places.iter().rev().filter(|place| kept.contains(place)) {
-            if found.len() == limit {
-                break;
+    /// Where a run says that entries may be.
+    fn find(&self, run: &Run, wanted: &[Prefix], caller: &Caller) -> Result<Vec<u64>, ReadError> {
+        let among = |run: &Run| -> io::Result<Vec<u64>> {
+            let places = wanted
+                .iter()
+                .map(|prefix| run.find(&self.directory, &self.key, *prefix));
+            Ok(places.collect::<io::Result<Vec<_>>>()?.concat())
+        };
+        match among(run) {
+            Ok(places) => Ok(places),
+            Err(error) => {
+                self.state().told.disbelieve(run.number(), &error);
+                Ok(among(&*self.rebuilt(run, caller)?)?)
             }
-            self.reader.leaves(place..place + 1, &mut |place, leaf| {
-                if subject_of(leaf) == Some(subject_ref.as_bytes()) {
-                    found.push((place, leaf.to_vec()));
-                }
-                ControlFlow::Continue(())
-            })?;
         }
-        Ok(())
     }
 
-    /// Takes in a run's worth of entries at most; whether there is more.
+    /// The run of the same entries, built from the log; or as another has built it meanwhile.
+    fn rebuilt(&self, run: &Run, caller: &Caller) -> Result<Arc<Run>, ReadError> {
+        let _turn = self
+            .rebuilding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let number = run.number();
+        let current = |state: &State| {
+            let at = state.runs.iter().position(|run| run.number() == number);
+            at.map(|at| (at, Arc::clone(&state.runs[at])))
+        };
+        if let Some((_, other)) = current(&self.state())
+            && !std::ptr::eq(&*other, run)
+        {
+            return Ok(other);
+        }
+        let from = run.first().max(self.reader.first());
+        let mut pairs = Vec::new();
+        let end = run.first() + LENGTH;
+        let mut next = from;
+        while next < end {
+            caller.waits()?;
+            let to = end.min(next + STEP);
+            self.read(next..to, &mut pairs, &mut next)?;
+        }
+        let built = Run::new(Of::now(number, from, &*self.reader)?, pairs);
+        let built = Arc::new(built.written(&self.directory, &self.key).unwrap_or(built));
+        let mut state = self.state();
+        let has_room = !built.is_here() || state.unwritten() < UNWRITTEN;
+        if let Some((at, _)) = current(&state).filter(|_| has_room) {
+            state.runs[at] = Arc::clone(&built);
+        }
+        Ok(built)
+    }
+
+    /// Takes in a step's worth of entries at most; whether there is more.
     fn step(&self, size: u64) -> Result<bool, ReadError> {
         let mut state = self.state();
-        let first = self.reader.first();
-        if state.end < first {
-            // Deleted before it was taken in.
-            *state = State {
-                number: first / LENGTH,
-                end: first,
-                forgotten: state.forgotten,
-                ..State::default()
-            };
-        }
-        self.forget(&mut state, first)?;
-        let (start, next) = (state.number * LENGTH, (state.number + 1) * LENGTH);
-        if next <= size && state.end <= start.max(self.reader.first()) {
+        let stepped = self.step_in(&mut state, size);
+        self.end.store(state.end, Ordering::Relaxed);
+        stepped
+    }
+
+    fn step_in(&self, state: &mut State, size: u64) -> Result<bool, ReadError> {
+        state.skip_to(self.reader.first());
+        let next = (state.number + 1) * LENGTH;
+        if next <= size && state.end == state.from {
             // What is there already, and is of this log.
-            let run = Run::open(&self.directory, state.number);
-            if let Some(run) = run.filter(|run| run.is_of(&*self.reader)) {
-                state.push(run);
-                return Ok(true);
+            let of = Of::now(state.number, state.from, &*self.reader)?;
+            match Run::open(&self.directory, &self.key, &of) {
+                Ok(run) => {
+                    state.told.unbelievable = false;
+                    state.push(run);
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => state.told.disbelieve(state.number, &error),
             }
         }
-        if state.end >= size {
-            return Ok(false);
-        }
-        let end = next.min(size);
-        let state = &mut *state;
-        self.reader.leaves(state.end..end, &mut |place, leaf| {
-            if let Some(prefix) = subject_of(leaf).and_then(prefix) {
-                // Within a run by the range above.
-                state.tail.push((prefix, (place % LENGTH) as u16));
-            }
-            if let Some(at) = dated(leaf) {
-                let first = state.dates.map_or(at, |(first, _)| first);
-                state.dates = Some((first, at));
-            }
-            state.end = place + 1;
-            ControlFlow::Continue(())
-        })?;
+        let end = next.min(size).min(state.end + STEP);
+        let State { tail, end: at, .. } = state;
+        self.read(*at..end, tail, at)?;
         if state.end == next {
-            let mut pairs = state.tail.clone();
-            pairs.sort_unstable();
-            let dates = state.dates.unwrap_or_default();
-            let run = Run::write(&self.directory, state.number, &pairs, dates, &*self.reader)?;
-            state.push(run);
+            if state.unwritten() >= UNWRITTEN {
+                self.write(state)?;
+            }
+            let of = Of::now(state.number, state.from, &*self.reader)?;
+            let pairs = std::mem::take(&mut state.tail);
+            state.push(Run::new(of, pairs));
+            // It is in memory, and that it couldn't be written is told.
+            let _ = self.write(state);
         }
         Ok(state.end < size)
     }
 
-    /// Removes runs of which no entry is left.
-    fn forget(&self, state: &mut State, first: u64) -> io::Result<()> {
-        let number = first / LENGTH;
-        if number > state.forgotten {
-            match run::remove_before(&self.directory, number) {
-                // Another process removed it just now, or only the gateway may.
-                Err(error)
-                    if !matches!(
-                        error.kind(),
-                        ErrorKind::NotFound
-                            | ErrorKind::PermissionDenied
-                            | ErrorKind::ReadOnlyFilesystem
-                    ) =>
-                {
-                    return Err(error);
-                }
-                _ => {}
+    /// Takes in entries, and moves `end` behind each.
+    fn read(
+        &self,
+        places: Range<u64>,
+        pairs: &mut Vec<Pair>,
+        end: &mut u64,
+    ) -> Result<(), ReadError> {
+        self.reader.leaves(places, &mut |place, leaf| {
+            if let Some(prefix) = subject_of(leaf).and_then(prefix) {
+                // Within a run.
+                pairs.push((prefix, (place % LENGTH) as u16));
             }
+            *end = place + 1;
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Writes the runs that are in memory only.
+    fn write(&self, state: &mut State) -> io::Result<()> {
+        for run in state.runs.iter_mut().filter(|run| run.is_here()) {
+            match run.written(&self.directory, &self.key) {
+                Ok(written) => *run = Arc::new(written),
+                Err(error) => {
+                    state.told.unwritten(&self.directory, &error);
+                    let why = format!("the index of the audit log can't be written: {error}");
+                    return Err(io::Error::other(why));
+                }
+            }
+        }
+        state.told.written();
+        Ok(())
+    }
+
+    /// Removes runs of which no entry is left.
+    ///
+    /// # Errors
+    /// When a file can't be removed.
+    pub fn forget(&self) -> io::Result<()> {
+        let number = self.reader.first() / LENGTH;
+        let mut state = self.state();
+        if number > state.forgotten {
+            run::remove_before(&self.directory, number)?;
             state.runs.retain(|run| run.number() >= number);
             state.forgotten = number;
         }
@@ -238,19 +307,16 @@ impl Index {
     pub fn clear(&self) -> io::Result<()> {
         let mut state = self.state();
         run::remove_all(&self.directory)?;
-        let first = self.reader.first();
-        *state = State {
-            number: first / LENGTH,
-            end: first,
-            ..State::default()
-        };
+        *state = State::at(self.reader.first());
+        self.end.store(state.end, Ordering::Relaxed);
         Ok(())
     }
 
     /// How many runs are in files.
     #[must_use]
     pub fn runs(&self) -> usize {
-        self.state().runs.len()
+        let state = self.state();
+        state.runs.len() - state.unwritten()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -260,86 +326,102 @@ impl Index {
 }
 
 impl State {
+    fn at(first: u64) -> Self {
+        Self {
+            number: first / LENGTH,
+            from: first,
+            end: first,
+            ..Self::default()
+        }
+    }
+
+    /// Leaves out what was deleted before it was taken in.
+    fn skip_to(&mut self, first: u64) {
+        if self.end >= first {
+            return;
+        }
+        if first / LENGTH > self.number {
+            self.tail.clear();
+        }
+        (self.number, self.from, self.end) = (first / LENGTH, first, first);
+    }
+
     fn push(&mut self, run: Run) {
         self.number = run.number() + 1;
         self.end = self.number * LENGTH;
+        self.from = self.end;
         self.runs.push(Arc::new(run));
         self.tail.clear();
-        self.dates = None;
+    }
+
+    fn unwritten(&self) -> usize {
+        self.runs.iter().filter(|run| run.is_here()).count()
     }
 }
 
-/// An index and the thread that keeps it up with its log. Dropping it ends the thread.
-#[derive(Debug)]
-pub struct Follower {
-    index: Arc<Index>,
-    stop: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Follower {
-    /// Begins to follow a log, with runs in this directory.
-    ///
-    /// # Errors
-    /// When there can be no directory or no thread.
-    pub fn start(directory: &Path, reader: Arc<dyn Reader>) -> io::Result<Self> {
-        let index = Arc::new(Index::new(directory.to_owned(), reader)?);
-        let (stop, stopped) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("audit-index".to_owned())
-            .spawn({
-                let index = index.clone();
-                move || follow(&index, &stopped)
-            })?;
-        Ok(Self {
-            index,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+impl Told {
+    fn disbelieve(&mut self, run: u64, error: &io::Error) {
+        if !std::mem::replace(&mut self.unbelievable, true) {
+            tracing::warn!(
+                loket.run = run,
+                loket.cause = %error,
+                "a run of the audit log's index isn't believed, and is built again from the log"
+            );
+        }
     }
 
-    /// The index.
-    #[must_use]
-    pub fn index(&self) -> &Index {
-        &self.index
+    fn unwritten(&mut self, directory: &std::path::Path, error: &io::Error) {
+        if !std::mem::replace(&mut self.unwritten, true) {
+            tracing::warn!(
+                loket.path = %directory.display(),
+                loket.cause = %error,
+                "the audit log's index can't be written, and is kept in memory as far as there is room"
+            );
+        }
     }
-}
 
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread of the audit log's index panicked");
+    fn written(&mut self) {
+        if std::mem::replace(&mut self.unwritten, false) {
+            tracing::info!("the audit log's index is written again");
         }
     }
 }
 
-fn follow(index: &Index, stopped: &mpsc::Receiver<()>) {
-    let mut failing = false;
-    loop {
-        let done = follow_once(index, stopped);
-        if let Err(error) = &done
-            && !failing
-        {
-            tracing::error!(loket.cause = %error, "the audit log's index can't keep up");
-        }
-        failing = done.is_err();
-        let pause = if failing { PATIENCE } else { INTERVAL };
-        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-            return;
-        }
-    }
+/// Entries that are collected.
+struct Taking<'a> {
+    reader: &'a dyn Reader,
+    references: &'a [String],
+    places: Range<u64>,
+    limit: usize,
+    found: Vec<Found>,
 }
 
-/// As [`Index::catch_up`], but ends between two runs when told to.
-fn follow_once(index: &Index, stopped: &mpsc::Receiver<()>) -> Result<(), ReadError> {
-    let size = index.reader.checkpoint()?.size;
-    while index.step(size)? {
-        if stopped.try_recv() == Err(mpsc::TryRecvError::Disconnected) {
-            break;
+impl Taking<'_> {
+    /// Compares candidates, which are in order, with their entries.
+    fn take(&mut self, candidates: &[u64], caller: &Caller) -> Result<(), ReadError> {
+        let places = candidates.iter().rev();
+        for &place in places.filter(|place| self.places.contains(place)) {
+            if self.found.len() == self.limit {
+                break;
+            }
+            caller.waits()?;
+            let (references, found) = (self.references, &mut self.found);
+            let read = self.reader.leaves(place..place + 1, &mut |place, leaf| {
+                let subject = subject_of(leaf);
+                if references
+                    .iter()
+                    .any(|reference| subject == Some(reference.as_bytes()))
+                {
+                    found.push((place, leaf.to_vec()));
+                }
+                ControlFlow::Continue(())
+            });
+            match read {
+                // Its term ended just now.
+                Err(ReadError::Pruned) => {}
+                read => read?,
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

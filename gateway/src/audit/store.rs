@@ -25,6 +25,7 @@ use memchr::memmem::Finder;
 use tlog_tiles::tlog::Hash;
 
 use super::draft::Draft;
+use super::reads::Caller;
 use super::tree::Tree;
 use crate::config::{AuditSettings, AuditStore};
 
@@ -137,7 +138,7 @@ pub trait Reader: Send + Sync + Debug {
     /// The first place whose leaf is there still: those before it were deleted at the end of their term.
     fn first(&self) -> u64;
 
-    /// A subject's entries before a place, newest first, at most so many. A store that keeps no index
+    /// A subject's entries at these places, newest first, at most so many. A store that keeps no index
     /// of subjects reads back through all of them; those in files have an
     /// [`Index`](super::index::Index) beside them.
     ///
@@ -146,12 +147,12 @@ pub trait Reader: Send + Sync + Debug {
     fn of_subject(
         &self,
         subject_ref: &str,
-        before: u64,
+        places: Range<u64>,
         limit: usize,
     ) -> Result<Vec<Found>, ReadError> {
         const STRIDE: u64 = 4096;
-        let first = self.first();
-        let mut end = before.min(self.checkpoint()?.size);
+        let first = self.first().max(places.start);
+        let mut end = places.end.min(self.checkpoint()?.size);
         let mut found = Vec::new();
         while end > first && found.len() < limit {
             let start = end.saturating_sub(STRIDE).max(first);
@@ -177,6 +178,28 @@ pub struct Unsealed {
     pub bytes: u64,
     /// Whether the last attempt to move them failed.
     pub fails: bool,
+}
+
+/// The entries at these places of one citizen, who may have several references: newest first, at most so
+/// many.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn newest(
+    reader: &dyn Reader,
+    references: &[String],
+    places: &Range<u64>,
+    limit: usize,
+    caller: &Caller,
+) -> Result<Vec<Found>, ReadError> {
+    let mut found = Vec::new();
+    for reference in references {
+        caller.waits()?;
+        found.extend(reader.of_subject(reference, places.clone(), limit)?);
+    }
+    found.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// An entry's place and its text.

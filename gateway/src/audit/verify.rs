@@ -102,7 +102,7 @@ pub fn verify_with(
     // Read after what is held against them: what is written meanwhile isn't there yet.
     let notes = files::checkpoints(dir).map_err(unreadable)?;
     let broken = match found {
-        Ok(view) => return walk(&view, notes, asked, &mut progress),
+        Ok(view) => return walk(&view.unproven(), notes, asked, &mut progress),
         Err(error) => Violation::from(error),
     };
     // It may have been broken long before the place where that showed.

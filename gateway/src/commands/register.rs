@@ -78,7 +78,7 @@ fn rows(directory: &Directory) -> Rows {
         let hidden = directory
             .visibility_rules()
             .iter()
-            .any(|rule| rule.purposes.is_empty() || rule.purposes.contains(purpose));
+            .any(|rule| rule.purposes.contains(purpose));
         let grants = directory.grants().iter();
         for grant in grants.filter(|grant| grant.purposes.contains(purpose)) {
             let record = schema::record(&grant.record);

@@ -33,9 +33,15 @@ pub(super) fn rule(
         at,
         out,
     );
-    if raw.purposes.is_empty() && raw.legal_bases.is_empty() {
-        let message = "names neither a purpose nor a legal basis, and would hide every lookup";
-        let remedy = "citizens are told of lookups; name those that are the exception";
+    if raw.purposes.is_empty() {
+        // A grant binds a purpose to a member; the legal basis is what the caller says it is.
+        let message = match raw.legal_bases.is_empty() {
+            true => "names no purpose, and would hide every lookup",
+            false => {
+                "names no purpose: by stating the legal basis, whoever asks would choose whether the citizen is told"
+            }
+        };
+        let remedy = "citizens are told of lookups; name the purposes that are the exception";
         out.error(at, "purposes", message, remedy);
     }
     let then = match (raw.deferred_days, raw.withheld.as_deref().map(str::trim)) {

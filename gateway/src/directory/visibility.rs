@@ -19,7 +19,8 @@ pub enum Visibility {
     Withheld(Arc<str>),
 }
 
-/// What isn't told at once. Empty sets name every purpose, every basis.
+/// What isn't told at once. It goes by purposes, which a grant binds to a member: the legal basis is what the
+/// caller says it is, and only narrows a rule. An empty set of those names every one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisibilityRule {
     /// For which purposes.
@@ -41,7 +42,7 @@ pub enum Hidden {
 
 impl VisibilityRule {
     fn fits(&self, purpose: Purpose, basis: LegalBasisKind) -> bool {
-        (self.purposes.is_empty() || self.purposes.contains(&purpose))
+        self.purposes.contains(&purpose)
             && (self.legal_bases.is_empty() || self.legal_bases.contains(&basis))
     }
 }

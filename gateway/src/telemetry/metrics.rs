@@ -177,6 +177,11 @@ impl Metrics {
         self.0.instruments.audit_queue.record(waiting as u64, &[]);
     }
 
+    /// How many audit entries the index by subject hasn't taken in.
+    pub fn set_audit_index_behind(&self, behind: u64) {
+        self.0.instruments.audit_index_behind.record(behind, &[]);
+    }
+
     /// A witness, one of those configured, was shown a tree of so many entries, and cosigned it or not.
     pub fn witnessed(&self, witness: &str, size: u64, cosigned: bool) {
         let labels = [KeyValue::new(name::WITNESS, witness.to_owned())];

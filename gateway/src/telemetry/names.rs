@@ -89,6 +89,7 @@ pub(super) const SCHEMA_VIOLATIONS: &str = "loket.schema.violations";
 pub(super) const QUOTA_USED: &str = "loket.grant.quota.used";
 pub(super) const AUDIT_RECORDS: &str = "loket.audit.records";
 pub(super) const AUDIT_QUEUE: &str = "loket.audit.queue";
+pub(super) const AUDIT_INDEX_BEHIND: &str = "loket.audit.index.behind";
 pub(super) const AUDIT_LOST: &str = "loket.audit.lost";
 pub(super) const AUDIT_UNSEALED: &str = "loket.audit.unsealed";
 pub(super) const AUDIT_SEALING_FAILS: &str = "loket.audit.sealing.fails";

@@ -1,8 +1,12 @@
 //! Whoever owns the database alters what is written: it is found out, by name.
 
+use loket_gateway::audit::draft::Draft;
+use loket_gateway::audit::hex;
 use loket_gateway::audit::store::postgres::SCHEMA;
 use loket_gateway::audit::store::suite::{append, draft};
 use loket_gateway::audit::store::{Flaw, OpenError, ReadError, Store};
+
+use serde_json::json;
 
 use super::{Database, open, whole};
 
@@ -81,6 +85,40 @@ fn every_alteration_is_found_and_named() {
     let unsigned =
         "UPDATE loket_audit.checkpoint SET note = replace(note, '— ', '— x') WHERE size = 300";
     check(unsigned, 300, |flaw| matches!(flaw, Flaw::Checkpoint(_)));
+}
+
+/// A report asks the column, and can't miss what it leaves out; whoever verifies the log compares it with
+/// the entries.
+#[test]
+fn entries_that_are_hidden_from_their_subject_are_found_by_verifying() {
+    let database = Database::start(SCHEMA);
+    let mut store = open(&database).unwrap();
+    let of = |subject: u8| hex(&[subject; 32]);
+    for number in 0..40_u8 {
+        let entry = json!({ "kind": "lookup", "subject_ref": of(number % 4) });
+        store.append(&[Draft::of(&entry).unwrap()]).unwrap();
+    }
+    let reader = store.reader();
+    let places = |subject| -> Result<Vec<u64>, ReadError> {
+        let found = reader.of_subject(&of(subject), 0..40, 100)?;
+        Ok(found.into_iter().map(|(place, _)| place).collect())
+    };
+    assert_eq!(places(3).unwrap().len(), 10);
+    for hidden in ["NULL", "decode(repeat('05', 32), 'hex')"] {
+        database.ask(&format!(
+            "SET session_replication_role = replica; \
+             UPDATE loket_audit.leaf SET subject = {hidden} WHERE place IN (23, 27)"
+        ));
+        assert_eq!(places(3).unwrap(), [39, 35, 31, 19, 15, 11, 7, 3]);
+        let violation = whole(&database).unwrap_err();
+        assert_eq!(
+            (violation.entry, &*violation.place),
+            (24, "loket_audit.leaf.subject")
+        );
+        assert!(matches!(violation.what, Flaw::Altered), "{violation:?}");
+    }
+    // Nor is it given to somebody whom it isn't about.
+    assert!(matches!(places(5), Err(ReadError::Broken { .. })));
 }
 
 /// A gateway that runs knows how far it got, whatever the database says.

@@ -97,14 +97,15 @@ fn a_subject_is_found_by_its_index() {
         store.append(&[Draft::of(&entry).unwrap()]).unwrap();
     }
     let reader = store.reader();
-    let places = |before, limit| -> Vec<u64> {
-        let found = reader.of_subject(&of(3), before, limit).unwrap();
+    let places = |places, limit| -> Vec<u64> {
+        let found = reader.of_subject(&of(3), places, limit).unwrap();
         found.into_iter().map(|(place, _)| place).collect()
     };
-    assert_eq!(places(40, 3), [39, 35, 31]);
-    assert_eq!(places(31, 100), [27, 23, 19, 15, 11, 7, 3]);
-    assert!(reader.of_subject(&of(9), 40, 9).unwrap().is_empty());
+    assert_eq!(places(0..40, 3), [39, 35, 31]);
+    assert_eq!(places(0..31, 100), [27, 23, 19, 15, 11, 7, 3]);
+    assert_eq!(places(11..31, 100), [27, 23, 19, 15, 11]);
+    assert!(reader.of_subject(&of(9), 0..40, 9).unwrap().is_empty());
     let plan = "SET enable_seqscan = off; EXPLAIN SELECT FROM loket_audit.leaf \
-         WHERE subject = '\\x00' AND place < 40 ORDER BY place DESC LIMIT 3";
+         WHERE subject = '\\x00' AND place >= 0 AND place < 40 ORDER BY place DESC LIMIT 3";
     assert!(database.ask(plan).contains("leaf_subject"));
 }

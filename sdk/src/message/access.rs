@@ -1,7 +1,6 @@
 //! Who looked at a citizen's data: between the desk for subjects and the gateway.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -47,7 +46,7 @@ pub struct AccessReport {
     pub locale: Locale,
     /// What the citizen may be told now.
     pub entries: Vec<AccessEntry>,
-    /// What is left out of this page, and why.
+    /// What rules keep out of every report.
     pub held_back: HeldBack,
     /// There is more: ask again with it as `before`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,17 +164,14 @@ pub enum AccessVisibility {
     Deferred,
 }
 
-/// What isn't told.
+/// What the operator's rules keep out of reports: the same in each. Whether there are such entries about
+/// this citizen isn't told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HeldBack {
-    /// Entries whose day hasn't come.
-    pub deferred: usize,
-    /// The first day on which one of them is told.
+    /// Entries of some purposes are told so many days later, at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub earliest: Option<Date>,
-    /// Entries that are withheld.
-    pub withheld: usize,
-    /// On which grounds.
+    pub deferred_days: Option<u16>,
+    /// Entries of some purposes aren't told, on these grounds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grounds: Vec<String>,
 }

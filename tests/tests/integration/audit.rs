@@ -162,8 +162,8 @@ async fn every_receipt_is_in_the_log() {
     town.stop().await;
 }
 
-/// The evidence of an entry is for the member whose exchange it records; others learn not even that
-/// there is one.
+/// The evidence of an entry is for the system whose exchange it records; others, also of the same member,
+/// learn not even that there is one.
 #[tokio::test]
 async fn evidence_is_given_to_whose_exchange_it_is() {
     let town = town()
@@ -171,10 +171,18 @@ async fn evidence_is_given_to_whose_exchange_it_is() {
         .start()
         .await;
     let answer = town.answer(&Ask::identity()).await;
+    let mut parts = town.parts();
+    let member = parts.members[0].id.to_string();
+    let mut second = parts.members[0].systems[0].clone();
+    second.id = "second".parse().unwrap();
+    parts.members[0].systems.push(second);
+    town.swap(parts);
+    let second = town.ca().system(&member, "second");
     let other = town.ca().system("dinas-sosial", "counter");
     for (counter, entry, status) in [
         (town.counter(), answer.receipt.entry, 200),
         (town.counter_as(&other), answer.receipt.entry, 404),
+        (town.counter_as(&second), answer.receipt.entry, 404),
         (town.counter(), 0, 404),
         (town.counter(), 1000, 404),
     ] {

@@ -267,6 +267,7 @@ const METRICS: &[&str] = &[
     "loket_schema_violations_total",
     "loket_audit_records_total",
     "loket_audit_queue",
+    "loket_audit_index_behind",
     "loket_tls_handshakes_total",
     "loket_build_info",
 ];

@@ -2,42 +2,45 @@
 //!
 //! A head of [`HEAD`] bytes, then pairs in order: eight bytes of the subject's reference, two of the
 //! entry's place within the run. References are HMACs, so the bytes are spread evenly, and where one
-//! stands can be guessed to within a block.
+//! stands can be guessed to within a block. Head and blocks have a MAC each, over what they say and the
+//! hash of the entries: whoever writes the disk can leave nobody out.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::digest::{Context, SHA256};
-use jiff::Timestamp;
-use tlog_tiles::tlog::{Hash, stored_hash_index};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac::{self, Context, HMAC_SHA256, Key, Tag};
+use tlog_tiles::tlog::{HASH_SIZE, Hash, stored_hash_index};
 
-use crate::audit::store::Reader;
+use crate::audit::store::{ReadError, Reader};
 use crate::config::unhex;
 
-/// Entries of a run.
-pub(super) const LENGTH: u64 = if cfg!(test) { 1 << 12 } else { 1 << 16 };
+/// Entries of a run: all of one subtree.
+pub(super) const LENGTH: u64 = 1 << LEVEL;
+const LEVEL: u8 = if cfg!(test) { 12 } else { 16 };
 
 /// The first bytes of a reference.
 pub(super) type Prefix = u64;
 /// Whose entry, and its place within the run.
 pub(super) type Pair = (Prefix, u16);
 
-const MAGIC: &[u8; 8] = b"LOKETIX1";
-/// Magic, number, pairs, dates of the first and the last entry, hash of the last, sum of all.
-const HEAD: usize = 8 + 8 + 8 + 8 + 8 + 32 + 32;
-const SUM: usize = HEAD - 32;
+const MAGIC: &[u8; 8] = b"LOKETIX2";
+const MAC: usize = 32;
+/// Magic, number, first place that is taken in, pairs, hash of the entries, and the MAC.
+const HEAD: usize = 8 + 8 + 8 + 8 + HASH_SIZE + MAC;
 const PAIR: usize = 10;
-/// Pairs on each side of a guess: four deviations of where one of 65,536 stands.
-const AROUND: u64 = 512;
+/// Pairs of a block: as many as lie, four deviations wide, around where one of 65,536 is guessed.
+const BLOCK: usize = 1024;
+/// The head's number among blocks.
+const NO_BLOCK: u64 = u64::MAX;
+/// Parts the key from every subject's name, which has a zero byte, and from a justification's.
+const LABEL: &[u8] = b"loket index 1";
 
-/// A run that was read through once, and is in its file as it was written.
-#[derive(Debug)]
-pub(super) struct Run {
-    number: u64,
-    pairs: u64,
-    last: Hash,
+/// The key of runs, made from the subjects'.
+pub(super) fn key(subjects: &Key) -> Key {
+    Key::new(HMAC_SHA256, hmac::sign(subjects, LABEL).as_ref())
 }
 
 /// The bytes that a reference is found by; nothing if it is none.
@@ -46,116 +49,244 @@ pub(super) fn prefix(reference: &[u8]) -> Option<Prefix> {
     Some(Prefix::from_be_bytes(bytes.try_into().ok()?))
 }
 
+/// Which entries a run is of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Of {
+    number: u64,
+    /// The first place that is taken in; those before were deleted at the end of their term.
+    from: u64,
+    entries: Hash,
+}
+
+impl Of {
+    /// The entries of a run that the log has all.
+    pub(super) fn now(number: u64, from: u64, reader: &dyn Reader) -> Result<Self, ReadError> {
+        let hashes = reader.hashes(&[stored_hash_index(LEVEL, number)])?;
+        let entries = hashes.first().copied().ok_or(ReadError::Unknown)?;
+        Ok(Self {
+            number,
+            from,
+            entries,
+        })
+    }
+}
+
+/// A run.
+#[derive(Debug)]
+pub(super) struct Run {
+    of: Of,
+    pairs: Pairs,
+}
+
+#[derive(Debug)]
+enum Pairs {
+    /// In order, while they can't be written.
+    Here(Vec<Pair>),
+    /// So many, in a file.
+    There(usize),
+}
+
 impl Run {
+    /// A run that is in no file.
+    pub(super) fn new(of: Of, mut pairs: Vec<Pair>) -> Self {
+        pairs.sort_unstable();
+        Self {
+            of,
+            pairs: Pairs::Here(pairs),
+        }
+    }
+
     pub(super) fn number(&self) -> u64 {
-        self.number
+        self.of.number
     }
 
     /// Its first place.
     pub(super) fn first(&self) -> u64 {
-        self.number * LENGTH
+        self.of.number * LENGTH
     }
 
-    /// Writes a run of pairs that are in order.
-    pub(super) fn write(
-        directory: &Path,
-        number: u64,
-        pairs: &[Pair],
-        (first_at, last_at): (Timestamp, Timestamp),
-        reader: &dyn Reader,
-    ) -> io::Result<Self> {
-        let last = hash_of((number + 1) * LENGTH - 1, reader)
-            .ok_or_else(|| io::Error::other("the log has no hash of an entry"))?;
-        let mut bytes = Vec::with_capacity(HEAD + pairs.len() * PAIR);
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&number.to_be_bytes());
-        bytes.extend_from_slice(&(pairs.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(&first_at.as_microsecond().to_be_bytes());
-        bytes.extend_from_slice(&last_at.as_microsecond().to_be_bytes());
-        bytes.extend_from_slice(&last.0);
-        bytes.extend_from_slice(&[0; 32]);
-        for (prefix, at) in pairs {
-            bytes.extend_from_slice(&prefix.to_be_bytes());
-            bytes.extend_from_slice(&at.to_be_bytes());
+    /// Whether it is in no file.
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.pairs, Pairs::Here(_))
+    }
+
+    /// Writes it to its file; the run that is there.
+    pub(super) fn written(&self, directory: &Path, key: &Key) -> io::Result<Self> {
+        let there = |count| Self {
+            of: self.of,
+            pairs: Pairs::There(count),
+        };
+        let pairs = match &self.pairs {
+            Pairs::Here(pairs) => pairs,
+            Pairs::There(count) => return Ok(there(*count)),
+        };
+        let head = head(&self.of, pairs.len());
+        let mut bytes = head.clone();
+        bytes.extend_from_slice(mac(key, &head, NO_BLOCK, &[]).as_ref());
+        for (n, block) in (0..).zip(pairs.chunks(BLOCK)) {
+            let start = bytes.len();
+            for (prefix, at) in block {
+                bytes.extend_from_slice(&prefix.to_be_bytes());
+                bytes.extend_from_slice(&at.to_be_bytes());
+            }
+            let mac = mac(key, &head, n, &bytes[start..]);
+            bytes.extend_from_slice(mac.as_ref());
         }
-        let sum = sum(&bytes);
-        bytes[SUM..HEAD].copy_from_slice(&sum);
-        let path = path(directory, number);
+        fs::create_dir_all(directory)?;
+        let path = path(directory, self.of.number);
         // Of this process: a tool may build the same run beside a gateway.
         let half = path.with_extension(format!("{}.half", std::process::id()));
         let mut file = File::create(&half)?;
         file.write_all(&bytes)?;
-        // A run that is torn all the same is found out by its sum, and built again.
+        // A run that is torn all the same is found out by its MACs, and built again.
         file.sync_data()?;
         fs::rename(&half, &path)?;
-        Ok(Self {
-            number,
-            pairs: pairs.len() as u64,
-            last,
-        })
+        Ok(there(pairs.len()))
     }
 
-    /// Reads a run through; nothing if there is none, or it isn't as it was written.
-    pub(super) fn open(directory: &Path, number: u64) -> Option<Self> {
-        let path = path(directory, number);
-        let mut bytes = Vec::new();
-        let file = File::open(&path).ok()?;
-        let most = (HEAD + LENGTH as usize * PAIR) as u64 + 1;
-        file.take(most).read_to_end(&mut bytes).ok()?;
-        let run = Self::read(&bytes, number);
-        if run.is_none() {
-            tracing::warn!(
-                loket.run = number,
-                "a run of the audit log's index is damaged, and is built again"
-            );
+    /// Reads a run through.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::InvalidData`] when it wasn't made
+    /// with this key of these entries, or leaves out some that are there.
+    pub(super) fn open(directory: &Path, key: &Key, of: &Of) -> io::Result<Self> {
+        let mut file = File::open(path(directory, of.number))?;
+        let said = said(&mut file, key, of).map_err(short)?;
+        let run = Self {
+            of: said.0,
+            pairs: Pairs::There(said.1),
+        };
+        for n in 0..run.blocks() {
+            run.block(&file, key, n)?;
         }
-        run
-    }
-
-    fn read(bytes: &[u8], number: u64) -> Option<Self> {
-        let whole = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let pairs = whole(16)?;
-        let is_sound = bytes.starts_with(MAGIC)
-            && whole(8)? == number
-            && bytes.len() as u64 == HEAD as u64 + pairs.checked_mul(PAIR as u64)?
-            && bytes.get(SUM..HEAD)? == sum(bytes);
-        is_sound.then_some(Self {
-            number,
-            pairs,
-            last: Hash(bytes.get(40..72)?.try_into().ok()?),
-        })
-    }
-
-    /// Whether its last entry is the one at this place of the log.
-    pub(super) fn is_of(&self, reader: &dyn Reader) -> bool {
-        hash_of(self.first() + LENGTH - 1, reader) == Some(self.last)
+        match file.metadata()?.len() == run.position(run.blocks()) {
+            true => Ok(run),
+            false => Err(unbelievable()),
+        }
     }
 
     /// The places of a subject's entries, in order.
-    pub(super) fn find(&self, directory: &Path, wanted: Prefix) -> io::Result<Vec<u64>> {
-        if self.pairs == 0 {
-            return Ok(Vec::new());
-        }
-        let file = File::open(path(directory, self.number))?;
-        let guess = (u128::from(wanted) * u128::from(self.pairs)) >> 64;
-        // Less than the number of pairs, which is one.
-        let guess = guess as u64;
-        let mut around = AROUND;
-        let mut bytes = Vec::new();
-        loop {
-            let (from, to) = (guess.saturating_sub(around), self.pairs.min(guess + around));
-            bytes.resize((to - from) as usize * PAIR, 0);
-            file.read_exact_at(&mut bytes, HEAD as u64 + from * PAIR as u64)?;
-            let pairs = bytes.chunks_exact(PAIR).map(pair);
-            let (first, last) = (pair(&bytes[..PAIR]), pair(&bytes[bytes.len() - PAIR..]));
-            // All of the subject's are in there if what is around them is.
-            if (from == 0 || first.0 < wanted) && (to == self.pairs || last.0 > wanted) {
-                let places = pairs.filter(|(prefix, _)| *prefix == wanted);
-                let places = places.map(|(_, at)| self.first() + u64::from(at));
-                return Ok(places.collect());
+    ///
+    /// # Errors
+    /// As of [`open`](Self::open): what was opened may have been altered since.
+    pub(super) fn find(&self, directory: &Path, key: &Key, wanted: Prefix) -> io::Result<Vec<u64>> {
+        let place = |at: u16| self.first() + u64::from(at);
+        let count = match &self.pairs {
+            Pairs::Here(pairs) => {
+                let start = pairs.partition_point(|(prefix, _)| *prefix < wanted);
+                let found = pairs[start..].iter().take_while(|pair| pair.0 == wanted);
+                return Ok(found.map(|pair| place(pair.1)).collect());
             }
-            around *= 4;
+            Pairs::There(0) => return Ok(Vec::new()),
+            Pairs::There(count) => *count,
+        };
+        let file = File::open(path(directory, self.of.number))?;
+        let guess = (u128::from(wanted) * count as u128) >> 64;
+        // Less than the number of pairs, which is one.
+        let mut n = guess as usize / BLOCK;
+        let mut block = self.block(&file, key, n)?;
+        let begins = |block: &[Pair]| block.first().is_some_and(|pair| pair.0 < wanted);
+        while n > 0 && !begins(&block) {
+            n -= 1;
+            block = self.block(&file, key, n)?;
         }
+        let mut found = Vec::new();
+        loop {
+            let own = block.iter().filter(|pair| pair.0 == wanted);
+            found.extend(own.map(|pair| place(pair.1)));
+            n += 1;
+            if n == self.blocks() || block.last().is_some_and(|pair| pair.0 > wanted) {
+                return Ok(found);
+            }
+            block = self.block(&file, key, n)?;
+        }
+    }
+
+    fn count(&self) -> usize {
+        match &self.pairs {
+            Pairs::Here(pairs) => pairs.len(),
+            Pairs::There(count) => *count,
+        }
+    }
+
+    fn blocks(&self) -> usize {
+        self.count().div_ceil(BLOCK)
+    }
+
+    /// Where a block begins; where the file ends, for the one after the last.
+    fn position(&self, n: usize) -> u64 {
+        let pairs = (n * BLOCK).min(self.count());
+        (HEAD + pairs * PAIR + n * MAC) as u64
+    }
+
+    fn block(&self, file: &File, key: &Key, n: usize) -> io::Result<Vec<Pair>> {
+        let (from, to) = (self.position(n), self.position(n + 1));
+        let mut bytes = vec![0; (to - from) as usize];
+        file.read_exact_at(&mut bytes, from).map_err(short)?;
+        let (pairs, told) = bytes.split_at(bytes.len() - MAC);
+        let head = head(&self.of, self.count());
+        believe(&mac(key, &head, n as u64, pairs), told)?;
+        Ok(pairs.chunks_exact(PAIR).map(pair).collect())
+    }
+}
+
+/// What a file's head says that it is of, and its number of pairs.
+fn said(file: &mut File, key: &Key, of: &Of) -> io::Result<(Of, usize)> {
+    let mut bytes = [0; HEAD];
+    file.read_exact(&mut bytes)?;
+    let (told_head, told) = bytes.split_at(HEAD - MAC);
+    let whole = |at: usize| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&told_head[at..at + 8]);
+        u64::from_be_bytes(bytes)
+    };
+    let said = Of {
+        from: whole(16),
+        ..*of
+    };
+    let count = usize::try_from(whole(24)).unwrap_or(usize::MAX);
+    let is_of = said.from <= of.from && count as u64 <= LENGTH;
+    if !is_of || told_head != head(&said, count) {
+        return Err(unbelievable());
+    }
+    believe(&mac(key, told_head, NO_BLOCK, &[]), told)?;
+    Ok((said, count))
+}
+
+fn head(of: &Of, pairs: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD + pairs * PAIR + (pairs / BLOCK + 1) * MAC);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&of.number.to_be_bytes());
+    bytes.extend_from_slice(&of.from.to_be_bytes());
+    bytes.extend_from_slice(&(pairs as u64).to_be_bytes());
+    bytes.extend_from_slice(&of.entries.0);
+    bytes
+}
+
+fn mac(key: &Key, head: &[u8], block: u64, pairs: &[u8]) -> Tag {
+    let mut context = Context::with_key(key);
+    context.update(head);
+    context.update(&block.to_be_bytes());
+    context.update(pairs);
+    context.sign()
+}
+
+fn believe(made: &Tag, told: &[u8]) -> io::Result<()> {
+    verify_slices_are_equal(made.as_ref(), told).map_err(|_| unbelievable())
+}
+
+fn unbelievable() -> io::Error {
+    io::Error::new(
+        ErrorKind::InvalidData,
+        "it wasn't made with this key of these entries, or was altered",
+    )
+}
+
+/// A file that ends too soon isn't as it was written.
+fn short(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => unbelievable(),
+        _ => error,
     }
 }
 
@@ -166,28 +297,17 @@ fn pair(bytes: &[u8]) -> Pair {
     (Prefix::from_be_bytes(prefix), u16::from_be_bytes(at))
 }
 
-/// SHA-256 of all but the sum's own place.
-fn sum(bytes: &[u8]) -> [u8; 32] {
-    let mut digest = Context::new(&SHA256);
-    digest.update(bytes.get(..SUM).unwrap_or_default());
-    digest.update(bytes.get(HEAD..).unwrap_or_default());
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest.finish().as_ref());
-    sum
-}
-
-fn hash_of(place: u64, reader: &dyn Reader) -> Option<Hash> {
-    let hashes = reader.hashes(&[stored_hash_index(0, place)]).ok()?;
-    hashes.first().copied()
-}
-
 fn path(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:08}.run"))
 }
 
 /// Removes the runs before a number.
 pub(super) fn remove_before(directory: &Path, number: u64) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
+    let runs = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        runs => runs?,
+    };
+    for entry in runs {
         let path = entry?.path();
         let is_run = path.extension().is_some_and(|ending| ending == "run");
         let name = path.file_stem().and_then(|name| name.to_str());
@@ -201,7 +321,11 @@ pub(super) fn remove_before(directory: &Path, number: u64) -> io::Result<()> {
 
 /// Removes every run of a directory.
 pub(super) fn remove_all(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let path = entry?.path();
         if path
             .extension()

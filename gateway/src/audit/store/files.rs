@@ -256,7 +256,7 @@ pub(crate) fn sealed(dir: &Path) -> io::Result<Option<View>> {
             note: note.into(),
         };
         let first = tiles::first(dir).unwrap_or_default();
-        Some(View::of(dir, first, Tail::none(sealed, checkpoint)))
+        Some(View::of(dir, first, Tail::none(sealed, checkpoint)).unproven())
     }))
 }
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use crate::audit::index::Index;
 use crate::audit::store::{Reader, files, postgres};
+use crate::audit::subject_key;
 use crate::config::{AuditStore, Config};
 
 pub(super) struct Opened {
@@ -41,9 +42,9 @@ impl Opened {
     }
 
     /// The index by subject, if the store needs one.
-    pub(super) fn index(&self) -> anyhow::Result<Option<Index>> {
-        let index = self.index.clone();
-        let index = index.map(|directory| Index::new(directory, self.reader.clone()));
-        index.transpose().context("the index can't be opened")
+    pub(super) fn index(&self) -> Option<Index> {
+        let directory = self.index.clone()?;
+        let key = subject_key(self.config.audit.subject_key.expose());
+        Some(Index::new(directory, self.reader.clone(), &key))
     }
 }

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use crate::audit::draft::Draft;
 use crate::audit::index::Index;
 use crate::audit::store;
-use crate::audit::{ActEntry, Asker, retention};
+use crate::audit::{ActEntry, Asker, retention, subject_key};
 use crate::config::{AuditStore, Config, SHORTEST_RETENTION};
 
 /// Deletes entries past their term; their hashes stay, so that the log verifies as before.
@@ -75,7 +75,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         .context("not all could be deleted; run it again")?
     {}
     if let AuditStore::Files { directory, .. } = &config.audit.store {
-        Index::new(directory.join("index"), reader)?.catch_up()?;
+        let key = subject_key(config.audit.subject_key.expose());
+        Index::new(directory.join("index"), reader, &key)
+            .forget()
+            .context("the index by subject has entries still; run it again")?;
     }
     match told {
         Some(told) => writeln!(

@@ -12,6 +12,8 @@ use serde_json::json;
 
 use super::entry::Entry;
 use super::opened::Opened;
+use crate::audit::reads::Caller;
+use crate::audit::store::newest;
 use crate::audit::{subject_key, subject_ref};
 use crate::commands::rows::{Output, Rows};
 use crate::validate;
@@ -64,21 +66,16 @@ pub(super) fn read(
 ) -> anyhow::Result<u8> {
     let names = names(args.scheme, input)?;
     let opened = Opened::open(&args.config)?;
-    let index = opened.index()?;
-    if let Some(index) = &index {
-        index.catch_up()?;
-    }
     let key = subject_key(opened.config.audit.subject_key.expose());
-    let mut found = Vec::new();
-    for name in &names {
-        let reference = subject_ref(&key, name);
-        found.extend(match &index {
-            Some(index) => index.of_subject(&reference, u64::MAX, args.limit)?,
-            None => opened.reader.of_subject(&reference, u64::MAX, args.limit)?,
-        });
-    }
-    found.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
-    found.truncate(args.limit);
+    let references: Vec<String> = names.iter().map(|name| subject_ref(&key, name)).collect();
+    let (all, caller) = (0..u64::MAX, Caller::default());
+    let found = match opened.index() {
+        Some(index) => {
+            index.catch_up(&caller)?;
+            index.of_subject(&references, all, args.limit, &caller)?
+        }
+        None => newest(&*opened.reader, &references, &all, args.limit, &caller)?,
+    };
     let mut rows = Rows::new(vec![
         "entry",
         "at",

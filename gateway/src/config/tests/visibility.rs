@@ -65,6 +65,11 @@ fn what_is_wrong_in_a_rule_is_found_there() {
         "deferred_days = 3",
         &[("", "visibility[0].purposes", "would hide every lookup")],
     );
+    // The caller states the legal basis.
+    rule(
+        "legal_bases = [\"legal_obligation\"]\ndeferred_days = 3",
+        &[("", "visibility[0].purposes", "would choose whether")],
+    );
     rule(
         "purposes = [\"vehicle-tax\"]\ndeferred_days = 3",
         &[("", "visibility[0].purposes", "vehicle_tax")],

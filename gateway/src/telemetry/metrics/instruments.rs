@@ -42,6 +42,7 @@ pub(super) struct Instruments {
     pub(super) audit_records: Counter<u64>,
     pub(super) quota_used: Gauge<f64>,
     pub(super) audit_queue: Gauge<u64>,
+    pub(super) audit_index_behind: Gauge<u64>,
     pub(super) audit_log: AuditLog,
     pub(super) audit_write_failures: Counter<u64>,
     pub(super) audit_witnessed: Gauge<u64>,
@@ -148,6 +149,10 @@ impl Instruments {
                 .build(),
             audit_records: counter(name::AUDIT_RECORDS, "Audit entries made durable."),
             audit_queue: gauge(name::AUDIT_QUEUE, "Audit entries waiting to be written."),
+            audit_index_behind: gauge(
+                name::AUDIT_INDEX_BEHIND,
+                "Audit entries that the index by subject hasn't taken in.",
+            ),
             audit_log: AuditLog::new(meter),
             audit_write_failures: counter(
                 name::AUDIT_WRITE_FAILURES,

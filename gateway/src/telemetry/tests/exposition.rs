@@ -21,6 +21,7 @@ loket_agency_limit gauge
 loket_agency_queued gauge
 loket_agency_resends_total counter
 loket_agency_shared_total counter
+loket_audit_index_behind gauge
 loket_audit_lost gauge
 loket_audit_queue gauge
 loket_audit_records_total counter
@@ -73,6 +74,7 @@ fn samples_have_the_contracts_labels() {
         r#"loket_agency_queued{loket_system="siak",service_peer_name="dukcapil"} 1"#,
         r#"loket_agency_resends_total{kind="hedge",loket_system="siak",service_peer_name="dukcapil"} 1"#,
         r#"loket_agency_limit{loket_system="siak",service_peer_name="dukcapil"} 20"#,
+        r#"loket_audit_index_behind 5"#,
         r#"loket_audit_lost 4"#,
         r#"loket_audit_queue 3"#,
         r#"loket_audit_sealing_fails 1"#,
@@ -199,6 +201,7 @@ fn exercised() -> String {
     metrics.schema_violated(agency, "person-identity/1");
     metrics.audit_recorded("lookup");
     metrics.set_audit_queue(3);
+    metrics.set_audit_index_behind(5);
     metrics.set_audit_log(4, 5, true);
     metrics.glass_broken(loket_sdk::message::Ground::Disaster);
     metrics.set_glass_overdue(2);

@@ -15,25 +15,17 @@ use crate::audit::store::{Flaw, ReadError};
 /// Bytes of a tile.
 const TILE: usize = 256 * HASH_SIZE;
 
-/// Tiles kept in memory, half a megabyte.
-const TILES: usize = 64;
-
-/// Bundles kept in memory, about a megabyte.
-const BUNDLES: usize = 8;
-
 #[derive(Debug)]
 pub(crate) struct Tiles {
     dir: PathBuf,
-    tiles: Recent<(u8, u64), Arc<[Hash]>, TILES>,
-    bundles: Recent<u64, Arc<Bundle>, BUNDLES>,
 }
 
 /// What was asked for last.
 #[derive(Debug)]
-struct Recent<K, V, const N: usize>(Mutex<VecDeque<(K, V)>>);
+pub(super) struct Recent<K, V, const N: usize>(Mutex<VecDeque<(K, V)>>);
 
 impl<K: PartialEq, V: Clone, const N: usize> Recent<K, V, N> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Mutex::new(VecDeque::new()))
     }
 
@@ -41,13 +33,19 @@ impl<K: PartialEq, V: Clone, const N: usize> Recent<K, V, N> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, key: &K) -> Option<V> {
-        let all = self.all();
-        let found = all.iter().find(|(kept, _)| kept == key);
-        found.map(|(_, value)| value.clone())
+    pub(super) fn find(&self, key: &K) -> Option<V> {
+        let mut all = self.all();
+        let at = all.iter().position(|(kept, _)| kept == key)?;
+        let (key, value) = all.remove(at)?;
+        all.push_front((key, value.clone()));
+        Some(value)
     }
 
-    fn keep(&self, key: K, value: V) {
+    pub(super) fn forget(&self, key: &K) {
+        self.all().retain(|(kept, _)| kept != key);
+    }
+
+    pub(super) fn keep(&self, key: K, value: V) {
         let mut all = self.all();
         all.truncate(N - 1);
         all.push_front((key, value));
@@ -58,54 +56,62 @@ impl Tiles {
     pub(crate) fn of(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
-            tiles: Recent::new(),
-            bundles: Recent::new(),
         }
     }
 
-    /// The hashes of a full tile.
+    /// The hashes of a full tile, as the file has them.
     pub(crate) fn tile(&self, level: u8, n: u64) -> Result<Arc<[Hash]>, ReadError> {
-        let found = self.tiles.find(&(level, n));
-        if let Some(tile) = found {
-            return Ok(tile);
-        }
         let path = paths::tile(&self.dir, level, n);
-        // The first entry under it.
-        let entry = n.checked_shl(8 * (u32::from(level) + 1)).unwrap_or(0) + 1;
-        let broken = |what| self.broken(entry, &path, what);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(broken(Flaw::NoHash));
+                return Err(self.broken_tile(level, n, Flaw::NoHash));
             }
             bytes => bytes?,
         };
         if bytes.len() != TILE {
-            return Err(broken(Flaw::Hash));
+            return Err(self.broken_tile(level, n, Flaw::Hash));
         }
         let hashes = bytes.as_chunks::<HASH_SIZE>().0.iter();
-        let tile: Arc<[Hash]> = hashes.map(|hash| Hash(*hash)).collect();
-        self.tiles.keep((level, n), Arc::clone(&tile));
-        Ok(tile)
+        Ok(hashes.map(|hash| Hash(*hash)).collect())
     }
 
-    /// The leaves of a bundle, each compared with its hash.
-    pub(crate) fn bundle(&self, n: u64) -> Result<Arc<Bundle>, ReadError> {
-        let found = self.bundles.find(&n);
-        if let Some(bundle) = found {
-            return Ok(bundle);
+    /// Says of a tile what is wrong with it.
+    pub(super) fn broken_tile(&self, level: u8, n: u64, what: Flaw) -> ReadError {
+        // The first entry under it.
+        let entry = n.checked_shl(8 * (u32::from(level) + 1)).unwrap_or(0) + 1;
+        self.broken(entry, &paths::tile(&self.dir, level, n), what)
+    }
+
+    /// The leaves of a bundle, each compared with its hash in the tile.
+    pub(crate) fn bundle(&self, n: u64) -> Result<Bundle, ReadError> {
+        let (bundle, tile) = (self.leaves(n, WIDTH)?, self.tile(0, n)?);
+        for place in n * WIDTH..(n + 1) * WIDTH {
+            self.leaf(&bundle, &tile, place)?;
         }
-        let bundle = Arc::new(self.checked(n, WIDTH)?);
-        self.bundles.keep(n, Arc::clone(&bundle));
         Ok(bundle)
     }
 
-    /// The first leaf of a bundle.
-    pub(super) fn first_leaf(&self, n: u64) -> Result<Vec<u8>, ReadError> {
-        let bundle = self.checked(n, 1)?;
-        Ok(bundle.get(0).unwrap_or_default().to_vec())
+    /// A leaf of a bundle, compared with its hash.
+    pub(super) fn leaf<'a>(
+        &self,
+        bundle: &'a Bundle,
+        tile: &[Hash],
+        place: u64,
+    ) -> Result<&'a [u8], ReadError> {
+        let at = usize::try_from(place % WIDTH).unwrap_or_default();
+        // Whatever stands after the last leaf isn't one.
+        let ends = place % WIDTH < WIDTH - 1 || bundle.whole;
+        match (bundle.get(at), tile.get(at)) {
+            (Some(leaf), Some(hash)) if ends && record_hash(leaf) == *hash => Ok(leaf),
+            _ => {
+                let path = paths::bundle(&self.dir, place / WIDTH);
+                Err(self.broken(place + 1, &path, Flaw::Altered))
+            }
+        }
     }
 
-    fn checked(&self, n: u64, most: u64) -> Result<Bundle, ReadError> {
+    /// At most `most` leaves of a bundle, as far as they can be read. They aren't compared with anything.
+    pub(super) fn leaves(&self, n: u64, most: u64) -> Result<Bundle, ReadError> {
         let path = paths::bundle(&self.dir, n);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -116,18 +122,7 @@ impl Tiles {
             }
             bytes => bytes?,
         };
-        let bundle = Bundle::decode(&bytes, most);
-        let tile = self.tile(0, n)?;
-        for (at, hash) in (0..most).zip(&*tile) {
-            let leaf = usize::try_from(at).ok().and_then(|at| bundle.get(at));
-            if leaf.is_none_or(|leaf| record_hash(leaf) != *hash) {
-                return Err(self.broken(n * WIDTH + at + 1, &path, Flaw::Altered));
-            }
-        }
-        if most == WIDTH && !bundle.whole {
-            return Err(self.broken((n + 1) * WIDTH, &path, Flaw::Altered));
-        }
-        Ok(bundle)
+        Ok(Bundle::decode(&bytes, most))
     }
 
     fn broken(&self, entry: u64, path: &Path, what: Flaw) -> ReadError {

@@ -1,22 +1,35 @@
 //! View: the log as readers see it, files first and the tail after them.
+//!
+//! What files say is held against the hashes in memory, which a signed checkpoint vouches for: a leaf
+//! against its tile, and that against the tile above it, up to one whose hash is in the tail.
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tlog_tiles::tlog::{Hash, split_stored_hash_index};
 
+use super::bundle::Bundle;
 use super::paths::WIDTH;
 use super::tail::{Found, Leaf, Tail, root};
-use super::tiles::Tiles;
+use super::tiles::{Recent, Tiles};
 use crate::audit::draft::dated;
 use crate::audit::store::{Each, Flaw, ReadError, Reader, Signed, Unsealed};
+
+/// Tiles kept in memory, half a megabyte.
+const TILES: usize = 64;
+
+/// Bundles kept in memory, a few megabytes.
+const BUNDLES: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct View {
     tiles: Tiles,
+    /// Those that were held against what is above them.
+    proven: Recent<(u8, u64), Arc<[Hash]>, TILES>,
+    bundles: Recent<u64, Arc<Bundle>, BUNDLES>,
     tail: Mutex<Tail>,
     /// The first place whose leaf wasn't deleted at the end of its term, as of when the log was loaded or of
     /// what was deleted here.
@@ -24,16 +37,29 @@ pub(crate) struct View {
     /// Whether a new segment is to be begun.
     turns: AtomicBool,
     sealing_fails: AtomicBool,
+    proves: bool,
 }
 
 impl View {
     pub(super) fn of(dir: &Path, first: u64, tail: Tail) -> Self {
         Self {
             tiles: Tiles::of(dir),
+            proven: Recent::new(),
+            bundles: Recent::new(),
             tail: Mutex::new(tail),
             first: AtomicU64::new(first),
             turns: AtomicBool::new(false),
             sealing_fails: AtomicBool::new(false),
+            proves: true,
+        }
+    }
+
+    /// Takes tiles as they are: for one who holds all of them against each other, and names what is wrong
+    /// to the bundle.
+    pub(crate) fn unproven(self) -> Self {
+        Self {
+            proves: false,
+            ..self
         }
     }
 
@@ -73,19 +99,44 @@ impl View {
                 from,
                 count,
             } => {
-                let tile = self.tiles.tile(level, n)?;
+                let tile = self.tile(level, n)?;
                 let hashes = tile.get(from..from + count).unwrap_or_default();
                 Ok(root(hashes.to_vec()))
             }
         }
     }
 
+    /// The hashes of a full tile.
+    fn tile(&self, level: u8, n: u64) -> Result<Arc<[Hash]>, ReadError> {
+        if let Some(tile) = self.proven.find(&(level, n)) {
+            return Ok(tile);
+        }
+        let tile = self.tiles.tile(level, n)?;
+        if self.proves && self.hash(8 * (level + 1), n)? != root(tile.to_vec()) {
+            return Err(self.tiles.broken_tile(level, n, Flaw::Hash));
+        }
+        self.proven.keep((level, n), Arc::clone(&tile));
+        Ok(tile)
+    }
+
+    /// The leaves of a bundle, and their hashes.
+    fn bundle(&self, n: u64) -> Result<(Arc<Bundle>, Arc<[Hash]>), ReadError> {
+        if let Some(bundle) = self.bundles.find(&n) {
+            return Ok((bundle, self.tile(0, n)?));
+        }
+        let bundle = Arc::new(self.tiles.leaves(n, WIDTH)?);
+        let tile = self.tile(0, n)?;
+        self.bundles.keep(n, Arc::clone(&bundle));
+        Ok((bundle, tile))
+    }
+
     /// The date of a bundle's first leaf.
-    fn begins(&self, bundle: u64) -> Result<Timestamp, ReadError> {
-        let leaf = self.tiles.first_leaf(bundle)?;
-        dated(&leaf).ok_or_else(|| ReadError::Broken {
-            entry: bundle * WIDTH + 1,
-            place: format!("bundle {bundle}"),
+    fn begins(&self, n: u64) -> Result<Timestamp, ReadError> {
+        let (bundle, tile) = (self.tiles.leaves(n, 1)?, self.tile(0, n)?);
+        let leaf = self.tiles.leaf(&bundle, &tile, n * WIDTH)?;
+        dated(leaf).ok_or_else(|| ReadError::Broken {
+            entry: n * WIDTH + 1,
+            place: format!("bundle {n}"),
             what: Flaw::Malformed,
         })
     }
@@ -127,10 +178,11 @@ impl Reader for View {
                 Leaf::Sealed if place < self.first() => return Err(ReadError::Pruned),
                 Leaf::Sealed => {
                     let n = place / WIDTH;
-                    let bundle = self.tiles.bundle(n)?;
+                    let (bundle, tile) = self.bundle(n)?;
                     while place < places.end.min((n + 1) * WIDTH) {
-                        let at = usize::try_from(place % WIDTH).unwrap_or_default();
-                        let leaf = bundle.get(at).ok_or(ReadError::Unknown)?;
+                        let leaf = self.tiles.leaf(&bundle, &tile, place);
+                        // What is damaged may be mended.
+                        let leaf = leaf.inspect_err(|_| self.bundles.forget(&n))?;
                         if each(place, leaf).is_break() {
                             return Ok(());
                         }

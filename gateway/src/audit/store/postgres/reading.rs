@@ -28,8 +28,9 @@ const ENDS: &str = "SELECT size, (SELECT coalesce(max(size), 0) FROM loket_audit
 const SINCE: &str = "SELECT greatest(place, (SELECT first FROM loket_audit.term)) \
      FROM loket_audit.leaf WHERE at >= $1 ORDER BY at, place LIMIT 1";
 const OF_SUBJECT: &str = "SELECT place, at, hash, body, subject, false FROM loket_audit.leaf \
-     WHERE subject = $1 AND place < $2 AND place >= (SELECT first FROM loket_audit.term) \
-     ORDER BY place DESC LIMIT $3";
+     WHERE subject = $1 AND place < $3 \
+     AND place >= greatest($2, (SELECT first FROM loket_audit.term)) \
+     ORDER BY place DESC LIMIT $4";
 const FIRST: &str = "SELECT first FROM loket_audit.term";
 const LEAF_HASHES: &str =
     "SELECT 0::smallint, place, hash FROM loket_audit.leaf WHERE place = ANY($1)";
@@ -252,7 +253,7 @@ impl Reader for Reading {
     fn of_subject(
         &self,
         subject_ref: &str,
-        before: u64,
+        places: Range<u64>,
         limit: usize,
     ) -> Result<Vec<Found>, ReadError> {
         let Some(subject) = unhex(subject_ref.as_bytes()) else {
@@ -263,7 +264,8 @@ impl Reader for Reading {
             let subject = Box::new(subject.clone());
             [
                 subject as _,
-                Box::new(signed(before)) as _,
+                Box::new(signed(places.start)) as _,
+                Box::new(signed(places.end)) as _,
                 Box::new(limit) as _,
             ]
         };

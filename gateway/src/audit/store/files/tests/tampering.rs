@@ -7,6 +7,7 @@ use tlog_tiles::tlog::record_hash;
 
 use super::paths::{CHECKPOINT, CHECKPOINTS};
 use super::*;
+use crate::audit::store::ReadError;
 use crate::audit::verify::{Asked, consistent, verify_with};
 use crate::checkpoint::{NoteError, Signer};
 
@@ -410,14 +411,64 @@ fn a_rollback_of_everything_shows_only_against_a_checkpoint_kept_elsewhere() {
 }
 
 /// A tree of more than one row of tiles.
-#[test]
-fn tiles_above_others_are_held_against_them() {
+fn tall() -> TempDir {
     let dir = dir();
     let mut store = Files::open(dir.path(), 64 << 20, signer(), keys()).unwrap();
     for n in 0..33_u64 {
         append(&mut store, n * 2000 + 1..=n * 2000 + 2000);
     }
-    drop(store);
+    dir
+}
+
+/// Whoever writes the disk while a gateway runs can't have it tell a citizen of another entry.
+#[test]
+fn an_entry_that_is_forged_with_its_tiles_is_never_read() {
+    let dir = tall();
+    let [one, two] = [(), ()].map(|()| found(dir.path(), Some(&keys())).unwrap());
+    let (forged, other) = (2 * 256 + 5, 3 * 256);
+    let read = |view: &View, place: u64| {
+        let mut found = Vec::new();
+        let each = &mut |_, leaf: &[u8]| {
+            found = leaf.to_vec();
+            std::ops::ControlFlow::Continue(())
+        };
+        view.leaves(place..place + 1, each).map(|()| found)
+    };
+    let broken = |view: &View, file: &str| match read(view, forged) {
+        Err(ReadError::Broken { place, what, .. }) => {
+            assert_eq!((place.as_str(), matches!(what, Flaw::Hash)), (file, true));
+        }
+        other => panic!("{file}: {other:?}"),
+    };
+    change(dir.path(), 2, true, |all| alter(&mut all[5]));
+    broken(&one, "tile/0/002");
+    // And the tile above it.
+    let hashes = leaves(dir.path(), 2);
+    let hashes = hashes.iter().map(|leaf| record_hash(leaf)).collect();
+    let path = paths::tile(dir.path(), 1, 0);
+    let good = fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    bad[64..96].copy_from_slice(&tail::root(hashes).0);
+    fs::write(&path, bad).unwrap();
+    broken(&two, "tile/1/000");
+    assert!(two.since(Timestamp::UNIX_EPOCH).is_err());
+    // What was proven stays so.
+    broken(&one, "tile/0/002");
+    assert!(!read(&one, other).unwrap().is_empty());
+    // Once it is mended it is read again.
+    fs::write(&path, good).unwrap();
+    change(dir.path(), 2, true, |all| {
+        let leaf = String::from_utf8(all[5].clone()).unwrap();
+        all[5] = leaf.replace("refuse", "lookup").into_bytes();
+    });
+    for view in [&one, &two] {
+        assert!(!read(view, forged).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn tiles_above_others_are_held_against_them() {
+    let dir = tall();
     let mut store = open(dir.path());
     append(&mut store, 66_001..=66_001);
     drop(store);
