@@ -20,7 +20,7 @@ use loket_gateway::audit::draft::Draft;
 use loket_gateway::audit::hex;
 use loket_gateway::audit::store::postgres::SCHEMA;
 use loket_gateway::audit::store::suite::{conforms, deletes_nothing_unseen, keys, prunes, signer};
-use loket_gateway::audit::store::{OpenError, Postgres, Store};
+use loket_gateway::audit::store::{OpenError, Postgres, ReadError, Store};
 use loket_gateway::audit::verify::{Asked, Verified, Violation, verify_in};
 use loket_gateway::config;
 use serde_json::json;
@@ -58,11 +58,14 @@ fn it_conforms() {
 #[test]
 fn what_is_past_its_term_goes_and_the_tree_still_verifies() {
     let database = Database::start(SCHEMA);
-    let refused = {
-        let store = open(&database).unwrap();
-        let mut claim = store.pruner().unwrap().claim().unwrap().unwrap();
-        claim.prune(256).unwrap_err().to_string()
+    let pruner = open(&database).unwrap().pruner().unwrap();
+    let refused = match pruner.claim() {
+        Err(ReadError::Io(error)) => error.to_string(),
+        _ => panic!("it may not"),
     };
+    assert!(refused.contains("GRANT loket_audit_pruner"), "{refused}");
+    let forbidden = "SELECT loket_audit.prune(256, 1)";
+    let refused = database.ask_as("gateway", "audit", forbidden).unwrap_err();
     assert!(refused.contains("permission denied"), "{refused}");
     database.ask("GRANT loket_audit_pruner TO gateway");
     prunes(|| Box::new(open(&database).unwrap()));

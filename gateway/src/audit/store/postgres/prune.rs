@@ -16,8 +16,9 @@ use crate::config::Database;
 /// As bundles in files have them.
 const WIDTH: u64 = 256;
 
-/// Ends with the connection.
-const CLAIM: &str = "SELECT pg_try_advisory_lock(hashtext('loket_audit.prune'))";
+/// The right ends with the connection.
+const CLAIM: &str = "SELECT pg_try_advisory_lock(hashtext('loket_audit.prune')), \
+     has_function_privilege('loket_audit.prune(bigint, bigint)', 'EXECUTE')";
 const ENDS: &str = "SELECT first, size FROM loket_audit.term, loket_audit.head";
 const PRUNE: &str = "SELECT loket_audit.prune($1, $2)";
 
@@ -34,11 +35,16 @@ impl Pruner for Leaves {
         let session = session.map_err(io::Error::from)?;
         let rows = session.clone().rows(CLAIM, Vec::new());
         let rows = self.worker.wait(rows)?.map_err(io::Error::from)?;
-        let first = rows.first().map(|row| row.try_get(0).map_err(Fault::from));
-        let ours: bool = first
-            .transpose()
-            .map_err(io::Error::from)?
-            .unwrap_or_default();
+        let claimed = rows
+            .first()
+            .map(|row| Ok::<(bool, bool), Fault>((row.try_get(0)?, row.try_get(1)?)));
+        let claimed = claimed.transpose().map_err(io::Error::from)?;
+        let (ours, may) = claimed.unwrap_or_default();
+        if !may {
+            // Found out here, before it is on record that entries go.
+            let why = "this role may not delete: GRANT loket_audit_pruner to it";
+            return Err(io::Error::from(Fault::Unfit(why.to_owned())).into());
+        }
         Ok(ours.then(|| {
             let worker = self.worker.clone();
             Box::new(Deleting { worker, session }) as _
