@@ -16,6 +16,7 @@ mod grants;
 pub(crate) mod listener;
 pub(crate) mod material;
 mod replay;
+mod retention;
 mod services;
 pub(crate) mod settings;
 mod signing;

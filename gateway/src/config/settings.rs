@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use loket_sdk::identity::SpiffeId;
 use loket_sdk::message::{MAX_DEADLINE_MS, MIN_DEADLINE_MS};
 
@@ -17,8 +17,8 @@ use super::document::{Document, Keys, Report, Section};
 use super::material::{self, Side};
 use super::value::{ANY, SOME, address, duration, number};
 use super::{
-    AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload,
-    SHORTEST_RETENTION, database, directory, file, listener, replay, signing, warnings,
+    AuditSettings, Config, ConfigErrors, Deadlines, Drain, Limits, Listener, Reload, database,
+    directory, file, listener, replay, retention, signing, warnings,
 };
 
 pub(super) fn read(path: &Path, text: &str, now: Timestamp) -> Result<Config, ConfigErrors> {
@@ -293,7 +293,7 @@ fn audit(
             Duration::ZERO..=Duration::from_millis(100),
             out,
         ),
-        retention: retention(at, raw.retention.as_deref(), out),
+        retention: retention::read(at, raw.retention.as_deref(), out),
         witnesses: signing::witnesses(at, &raw.witnesses, out),
         witness_interval: duration(
             at,
@@ -304,35 +304,6 @@ fn audit(
             out,
         ),
     })
-}
-
-/// A term for which entries are kept, in days or years of 365 days and a quarter.
-fn retention(at: &Keys, text: Option<&str>, out: &mut Report) -> Option<SignedDuration> {
-    let text = text?;
-    let Some(term) = term(text) else {
-        let remedy = "write \"1826 days\" or \"5 years\"; without it entries are kept for ever";
-        out.error(at, "retention", "isn't a term", remedy);
-        return None;
-    };
-    if term < SHORTEST_RETENTION {
-        let remedy = "a start of the gateway reads three days back: write \"4 days\" at least";
-        out.error(at, "retention", "is too short", remedy);
-        return None;
-    }
-    Some(term)
-}
-
-fn term(text: &str) -> Option<SignedDuration> {
-    let (number, unit) = text.trim().split_once(' ')?;
-    let number: i32 = number.parse().ok().filter(|number| *number > 0)?;
-    let hours = match unit.trim() {
-        "day" | "days" => 24,
-        "year" | "years" => 365 * 24 + 6,
-        _ => return None,
-    };
-    let hours = i64::from(number) * hours;
-    // Longer ones lead to before any date.
-    (hours <= 1000 * 366 * 24).then(|| SignedDuration::from_hours(hours))
 }
 
 fn observed(section: Section<file::Telemetry>, out: &mut Report) -> telemetry::Settings {
