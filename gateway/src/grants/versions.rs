@@ -1,5 +1,8 @@
 //! Versions: the grants in force and the highest serials seen; a directory in, what changed out, or
 //! that an older version was put back.
+//!
+//! The log has each change, and from time to time all that is known ([`Standing`]), so that what was
+//! once seen is found without reading the log from its beginning.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +24,12 @@ pub struct Version {
     pub kid: String,
     /// SHA-256 of the signed text, in hexadecimal.
     pub sha256: String,
+}
+
+impl Version {
+    fn seen(&self) -> (u64, String) {
+        (self.serial, self.sha256.clone())
+    }
 }
 
 /// What became of one grant.
@@ -51,6 +60,23 @@ pub struct PutBack {
     pub seen: u64,
 }
 
+/// What is known of some grants at a moment; together with others, of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// What is in force.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_force: BTreeMap<String, Version>,
+    /// The highest serial of each, and SHA-256 of the text that had it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub highest: BTreeMap<String, (u64, String)>,
+    /// In the last of them, the number of the entry with the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+}
+
+/// How many grants one entry tells of: an entry has 64 KiB.
+const STANDING: usize = 64;
+
 /// The versions in force, and the highest ever seen, also of grants that are gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Versions {
@@ -62,7 +88,7 @@ impl Versions {
     /// Takes in a change from the log, in the log's order.
     pub fn replay(&mut self, change: Change) {
         for version in [&change.before, &change.after].into_iter().flatten() {
-            self.saw(&change.grant_id, version);
+            self.saw(&change.grant_id, version.seen());
         }
         match change.after {
             Some(after) => self.in_force.insert(change.grant_id, after),
@@ -70,11 +96,36 @@ impl Versions {
         };
     }
 
-    fn saw(&mut self, grant: &str, version: &Version) {
+    /// Takes in what was known, in the log's order.
+    pub fn replay_standing(&mut self, standing: Standing) {
+        for (grant, seen) in standing.highest {
+            self.saw(&grant, seen);
+        }
+        self.in_force.extend(standing.in_force);
+    }
+
+    /// All that is known, in parts that fit an entry each; the last one has yet to be told `since`.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Standing> {
+        let highest: Vec<_> = self.highest.iter().collect();
+        let parts = highest.chunks(STANDING).map(|some| Standing {
+            in_force: (some.iter())
+                .filter_map(|(grant, _)| {
+                    Some(((*grant).clone(), self.in_force.get(*grant)?.clone()))
+                })
+                .collect(),
+            highest: (some.iter())
+                .map(|(grant, seen)| ((*grant).clone(), (*seen).clone()))
+                .collect(),
+            since: None,
+        });
+        parts.collect()
+    }
+
+    fn saw(&mut self, grant: &str, (serial, sha256): (u64, String)) {
         let seen = self.highest.get(grant);
-        if seen.is_none_or(|(serial, _)| *serial < version.serial) {
-            let seen = (version.serial, version.sha256.clone());
-            self.highest.insert(grant.to_owned(), seen);
+        if seen.is_none_or(|(seen, _)| *seen < serial) {
+            self.highest.insert(grant.to_owned(), (serial, sha256));
         }
     }
 
@@ -103,7 +154,7 @@ impl Versions {
         let mut changes = Vec::new();
         let mut before = self.in_force.clone();
         for (grant, after) in next.in_force.clone() {
-            next.saw(&grant, &after);
+            next.saw(&grant, after.seen());
             let before = before.remove(&grant);
             if before.as_ref() != Some(&after) {
                 changes.push(Change {
