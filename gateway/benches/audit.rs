@@ -7,8 +7,9 @@
     reason = "a benchmark that can't run should stop, and shows what it measured"
 )]
 
+use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -20,6 +21,7 @@ use loket_gateway::checkpoint::{Keys, Signer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::MissedTickBehavior;
 
 const ORIGIN: &str = "loket.example/audit";
 
@@ -29,10 +31,18 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 -----END PRIVATE KEY-----
 ";
 
-/// `MILLION=1` writes and verifies a million instead of measuring what follows.
+/// `MILLION=1` writes and verifies a million instead of measuring what follows; `SUSTAINED=60` writes at
+/// `RATE` (5,000) a second for as many seconds, however long each takes.
 fn main() {
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse().ok())
+    };
     if std::env::var_os("MILLION").is_some() {
         million();
+    } else if let Some(seconds) = number("SUSTAINED") {
+        sustained(seconds, number("RATE").unwrap_or(5000));
     } else {
         divan::main();
     }
@@ -56,9 +66,50 @@ fn million() {
     println!("opened in {:.2?}", began.elapsed());
 }
 
+fn sustained(seconds: u64, rate: u64) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let mut took = runtime.expect("a runtime").block_on(async {
+        let log = log(dir.path());
+        let mut due = tokio::time::interval(Duration::from_millis(1));
+        due.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut all = Vec::new();
+        for tick in 0..seconds * 1000 {
+            let due = due.tick().await;
+            let numbers = tick * rate / 1000..(tick + 1) * rate / 1000;
+            all.extend(numbers.map(|n| {
+                let recorded = log.record(&entry(n));
+                tokio::spawn(async move {
+                    recorded.await.expect("a disk");
+                    due.elapsed()
+                })
+            }));
+        }
+        try_join_all(all).await.expect("no panic")
+    });
+    took.sort_unstable();
+    let at = |share: usize| took[(took.len() - 1) * share / 1000];
+    let (p50, p99, p999) = (at(500), at(990), at(999));
+    println!(
+        "{} entries in {seconds} s; p50 {p50:.2?}, p99 {p99:.2?}, p99.9 {p999:.2?}",
+        took.len()
+    );
+    let used = fs::read_to_string("/proc/self/stat").expect("this process");
+    let ticks: u64 = used
+        .split(' ')
+        .skip(13)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum();
+    println!(
+        "{} us CPU an entry, made and written",
+        ticks * 10_000 / took.len() as u64
+    );
+}
+
 fn size(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    let files = std::fs::read_dir(dir).expect("a directory");
+    let files = fs::read_dir(dir).expect("a directory");
     let sizes = files.map(|file| {
         let file = file.expect("a file").path();
         let found = file.metadata().expect("a file");

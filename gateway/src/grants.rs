@@ -25,7 +25,7 @@ pub use compare::{Difference, Effect, compare};
 pub use document::{Document, Granted};
 pub use fault::Fault;
 pub use narrow::{Narrowing, Widening, narrow};
-pub use versions::{Change, PutBack, Version, Versions};
+pub use versions::{Change, PutBack, Standing, Version, Versions};
 
 /// The type of a grant's signature.
 pub const TYP: &str = "loket-grant+jws";

@@ -1,7 +1,9 @@
 //! Service: a configuration in, a gateway that serves until it is told to stop out.
 
 mod asked;
+mod opening;
 mod seen;
+mod standing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,23 +16,22 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::admin::{self, AdminState, Readiness};
-use crate::audit::log::{self, Log, Options};
-use crate::audit::store::{self, OpenError};
+use crate::audit::log::{Log, Options};
+use crate::audit::store::OpenError;
 use crate::audit::{ActEntry, Asker, Audit, retention};
-use crate::break_glass::{KEPT, Waiting};
 use crate::config::{AuditStore, Config, Drain};
-use crate::grants::{PutBack, Versions};
+use crate::grants::PutBack;
 use crate::identity::Trust;
 use crate::listener::Listener;
 use crate::pipeline::Gateway;
 use crate::reload::{self, InForce, Reloader};
-use crate::replay::{self, Replay};
+use crate::replay;
 use crate::snapshot::Snapshot;
 use crate::supervisor::{self, Sockets};
 use crate::telemetry::Telemetry;
 use crate::witness::Witnesses;
 use crate::workers::Workers;
-use asked::Asked;
+use opening::{Learnt, Opened};
 
 /// How many changed grants are handed to the log at once, which has a bounded queue.
 const CHANGES_AT_ONCE: usize = 256;
@@ -68,6 +69,8 @@ pub enum StartError {
         source: std::io::Error,
     },
 }
+
+pub(crate) use seen::grants_known_since;
 
 /// A gateway that is bound and about to serve.
 pub struct Service {
@@ -107,36 +110,30 @@ impl Service {
         let client_tls = Arc::new(config.client_tls.client()?);
         let trust = Trust::new(config.server_tls.client_verifier()?, 0);
         reload::note_certificates(&telemetry, &config.server_tls, &config.client_tls);
-        let now = Timestamp::now();
-        let mut asked = Asked::today(&config.directory, &config.time_zone, now);
-        let waiting = Waiting::default();
+        let Opened {
+            store,
+            replay,
+            learnt,
+        } = opening::open(&config, &telemetry).await?;
+        let Learnt {
+            asked,
+            waiting,
+            versions,
+        } = learnt;
         let options = Options {
             commit_interval: config.audit.commit_interval,
             ..Options::default()
         };
-        let mut versions = Versions::default();
-        let store = store::open(&config.audit)?;
-        let subject_key = config.audit.subject_key.expose();
-        let replay = Replay::open(config.replay.as_ref(), subject_key, &telemetry)?;
-        let since = asked.since.min(now - KEPT).min(replay::since(now));
-        log::replay(&*store.reader(), since, &mut |leaf| {
-            asked.count(leaf);
-            replay.remember(leaf);
-            waiting.replay(leaf);
-            if let Some(change) = seen::change(leaf) {
-                versions.replay(change);
-            }
-        })
-        .map_err(OpenError::from)?;
         let log = Log::start(store, options)?;
         let (versions, changed) = versions.followed_by(&config.directory)?;
+        let known = versions.standing();
         let in_force = InForce::new(&config, client_tls.clone(), versions);
         let snapshot = Snapshot {
             trust,
             ..Snapshot::new(config.directory, config.time_zone, &client_tls, &telemetry)
         };
         asked.recount(&snapshot);
-        let mut audit = Audit::new(log, subject_key);
+        let mut audit = Audit::new(log, config.audit.subject_key.expose());
         // A database has an index of its own.
         if let AuditStore::Files { directory, .. } = &config.audit.store {
             audit = audit.with_index(directory.join("index"))?;
@@ -157,6 +154,7 @@ impl Service {
         for some in changed.chunks(CHANGES_AT_ONCE) {
             reload::record_all(&gateway, some).await;
         }
+        standing::record(&gateway, known).await;
         let status = match listener.local_addr() {
             Ok(address) => format!("serving on {address}"),
             Err(_) => "serving".to_owned(),
@@ -246,10 +244,13 @@ impl Service {
                     stop.send_replace(true);
                 })
             },
-            reload: Arc::new(move || {
+            reload: {
                 let reloader = reloader.clone();
-                Box::pin(async move { reloader.reload(Asker::Admin).await })
-            }),
+                Arc::new(move || {
+                    let reloader = reloader.clone();
+                    Box::pin(async move { reloader.reload(Asker::Admin).await })
+                })
+            },
         };
         let mut stopping = stop.subscribe();
         let (ended, mut end) = watch::channel(false);
@@ -270,6 +271,7 @@ impl Service {
         let keeping = retention
             .map(|term| tokio::spawn(retention::keep(audit, metrics, term)).abort_handle());
         let reminding = tokio::spawn(remind(gateway.clone()));
+        let standing = tokio::spawn(standing::keep(gateway.clone(), reloader));
         let told = async {
             let asker = tokio::select! {
                 () = shutdown => Asker::Signal,
@@ -316,6 +318,7 @@ impl Service {
         alive.abort();
         watching.abort();
         reminding.abort();
+        standing.abort();
         tracing::info!("stopped");
     }
 }

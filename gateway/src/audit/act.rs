@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Kind, hex};
 use crate::config::Config;
 use crate::directory::Signature;
-use crate::grants::Change;
+use crate::grants::{Change, Standing};
 
 /// Who asked for an act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,6 +38,9 @@ pub struct ActEntry {
     /// What became of a grant.
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<Change>,
+    /// What is known of grants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<Standing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     holds: Option<HoldCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,21 +89,29 @@ enum ActOutcome {
 }
 
 impl ActEntry {
+    fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            refusal: None,
+            act: None,
+            change: None,
+            standing: None,
+            holds: None,
+            pruned: None,
+        }
+    }
+
     /// The gateway begins to stop.
     #[must_use]
     pub fn drain(asked_by: Asker) -> Self {
         Self {
-            kind: Kind::Drain,
-            refusal: None,
             act: Some(Act {
                 asked_by,
                 outcome: ActOutcome::Applied,
                 before: None,
                 after: None,
             }),
-            change: None,
-            holds: None,
-            pruned: None,
+            ..Self::of(Kind::Drain)
         }
     }
 
@@ -108,12 +119,17 @@ impl ActEntry {
     #[must_use]
     pub fn grant_changed(change: Change) -> Self {
         Self {
-            kind: Kind::GrantChanged,
-            refusal: None,
-            act: None,
             change: Some(change),
-            holds: None,
-            pruned: None,
+            ..Self::of(Kind::GrantChanged)
+        }
+    }
+
+    /// What is known of some grants.
+    #[must_use]
+    pub fn grants_standing(standing: Standing) -> Self {
+        Self {
+            standing: Some(standing),
+            ..Self::of(Kind::GrantsStanding)
         }
     }
 
@@ -150,7 +166,6 @@ impl ActEntry {
             Some(_) => ActOutcome::Refused,
         };
         Self {
-            kind: Kind::Reload,
             refusal,
             act: Some(Act {
                 asked_by,
@@ -158,9 +173,7 @@ impl ActEntry {
                 before: Some(before),
                 after: Some(after),
             }),
-            change: None,
-            holds: None,
-            pruned: None,
+            ..Self::of(Kind::Reload)
         }
     }
 

@@ -101,13 +101,26 @@ impl Draft {
 /// When a leaf is dated; nothing if it isn't one that this log writes.
 #[must_use]
 pub fn dated(leaf: &[u8]) -> Option<Timestamp> {
-    let rest = leaf.strip_prefix(br#"{"at":""#)?;
-    let end = memchr::memchr(b'"', rest)?;
-    let (at, rest) = rest.split_at(end);
-    if !rest.ends_with(b"}") || !matches!(rest.get(1), Some(b',' | b'}' | b' ')) {
+    let (at, rest) = member(leaf, br#"{"at":""#)?;
+    if !rest.ends_with(b"}") || !matches!(rest.first(), Some(b',' | b'}' | b' ')) {
         return None;
     }
-    str::from_utf8(at).ok()?.parse().ok()
+    at.parse().ok()
+}
+
+/// What the clock said when a leaf was written, also while that was before the last entry's date.
+#[must_use]
+pub fn clocked(leaf: &[u8]) -> Option<Timestamp> {
+    let (at, rest) = member(leaf, br#"{"at":""#)?;
+    let (clock, _) = member(rest, br#","clock":""#).unwrap_or((at, rest));
+    clock.parse().ok()
+}
+
+/// The text after `name` up to the next quote, and what follows that.
+fn member<'a>(leaf: &'a [u8], name: &[u8]) -> Option<(&'a str, &'a [u8])> {
+    let rest = leaf.strip_prefix(name)?;
+    let end = memchr::memchr(b'"', rest)?;
+    Some((str::from_utf8(&rest[..end]).ok()?, &rest[end + 1..]))
 }
 
 /// Whether text that serde_json wrote is an object without the log's own members, seen without
@@ -187,6 +200,7 @@ mod tests {
         assert_eq!(at, ahead);
         let said: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(said["clock"], "2026-11-24T08:00:00.123456Z");
+        assert_eq!(said["clock"], clocked(text.as_bytes()).unwrap().to_string());
     }
 
     #[test]

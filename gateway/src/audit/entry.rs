@@ -41,6 +41,8 @@ pub enum Kind {
     Drain,
     /// Another version of a grant is in force, or none.
     GrantChanged,
+    /// What is known of grants, so that nobody has to read back further than this.
+    GrantsStanding,
     /// A citizen was told who looked at the data about them.
     AccessReport,
     /// Another set of subjects is held since a reload.
@@ -68,6 +70,7 @@ impl Kind {
             Self::Reload => "reload",
             Self::Drain => "drain",
             Self::GrantChanged => "grant_changed",
+            Self::GrantsStanding => "grants_standing",
             Self::AccessReport => "access_report",
             Self::HoldChanged => "hold_changed",
             Self::Pruned => "pruned",

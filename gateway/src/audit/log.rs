@@ -28,7 +28,7 @@ use tlog_tiles::tlog::Hash;
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
-use super::draft::Draft;
+use super::draft::{Draft, clocked};
 use super::store::{OpenError, Pruner, ReadError, Reader, Store};
 
 use queue::{Job, Queue, Reply};
@@ -241,19 +241,70 @@ fn draft<T: Serialize + ?Sized>(entry: &T) -> Result<Draft, AuditError> {
     Draft::of(entry).map_err(|not| AuditError::Invalid(not.0))
 }
 
-/// Gives `each` every entry dated since `moment`, in order: its leaf, with its number put first.
+/// The first place that the clock put at `moment` or later. A clock that ran ahead dates what comes
+/// after it was set right as late as it was, which is no reason to read all of that again.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn since(reader: &dyn Reader, moment: Timestamp) -> Result<u64, ReadError> {
+    let (mut from, mut to) = (reader.first(), reader.checkpoint()?.size);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        let mut is_before = false;
+        let read = reader.leaves(middle..middle + 1, &mut |_, leaf| {
+            is_before = clocked(leaf).is_some_and(|clock| clock < moment);
+            ControlFlow::Break(())
+        });
+        match read {
+            // Deleted just now, it is before any that is asked for.
+            Err(ReadError::Pruned) => is_before = true,
+            read => read?,
+        }
+        match is_before {
+            true => from = middle + 1,
+            false => to = middle,
+        }
+    }
+    Ok(from)
+}
+
+/// What `wanted` makes of the last entry that it makes anything of.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn last<T>(
+    reader: &dyn Reader,
+    wanted: &mut dyn FnMut(&[u8]) -> Option<T>,
+) -> Result<Option<T>, ReadError> {
+    const STRIDE: u64 = 4096;
+    let mut end = reader.checkpoint()?.size;
+    let mut found = None;
+    while end > reader.first() && found.is_none() {
+        let start = end.saturating_sub(STRIDE).max(reader.first());
+        reader.leaves(start..end, &mut |_, leaf| {
+            if let Some(this) = wanted(leaf) {
+                found = Some(this);
+            }
+            ControlFlow::Continue(())
+        })?;
+        end = start;
+    }
+    Ok(found)
+}
+
+/// Gives `each` the entries from a place on, in order, until it breaks: each one's leaf, with its
+/// number put first.
 ///
 /// # Errors
 /// [`ReadError`]; `each` has had those before the flaw.
 pub fn replay(
     reader: &dyn Reader,
-    moment: Timestamp,
-    each: &mut dyn FnMut(&str),
+    from: u64,
+    each: &mut dyn FnMut(&str) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
-    let from = reader.since(moment)?;
     let size = reader.checkpoint()?.size;
     let mut text = String::new();
-    reader.leaves(from..size, &mut |place, leaf| {
+    reader.leaves(from.max(reader.first())..size, &mut |place, leaf| {
         // The log writes nothing else, and no object without a date.
         if let Some(members) = str::from_utf8(leaf)
             .ok()
@@ -262,7 +313,7 @@ pub fn replay(
             text.clear();
             // Writing to a text can't fail.
             let _ = write!(text, r#"{{"entry":{},{members}"#, place + 1);
-            each(&text);
+            return each(&text);
         }
         ControlFlow::Continue(())
     })

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args as ClapArgs;
@@ -24,6 +25,8 @@ use crate::workers::{self, Workers};
 const BROKEN: u8 = 8;
 /// Exit code: the configuration is wrong.
 const WRONG: u8 = 3;
+/// How long what reads the disk may take to notice the end.
+const LEFT_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs the gateway until it is told to stop.
 ///
@@ -66,14 +69,19 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         .enable_all()
         .build()
         .context("the runtime can't start")?;
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let telemetry = Telemetry::new(&settings, env!("CARGO_PKG_VERSION"))
             .context("telemetry can't start")?;
         telemetry.count_lost_lines(&lines);
         let mut terminate = signal(SignalKind::terminate())?;
         let hangup = signal(SignalKind::hangup())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let service = match Service::bind_on(config, telemetry, sockets).await {
+        let bound = tokio::select! {
+            bound = Service::bind_on(config, telemetry, sockets) => bound,
+            _ = terminate.recv() => return Ok(stopped()),
+            _ = interrupt.recv() => return Ok(stopped()),
+        };
+        let service = match bound {
             Err(StartError::Audit(ref broken @ OpenError::Broken { ref what, .. })) => {
                 let cause = format!("{broken}: {what}");
                 tracing::error!(loket.cause = cause, "the audit log is broken");
@@ -116,7 +124,15 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
             () = service.serve(async { let _ = tell.await; }) => Ok(0),
             () = second => Ok(130),
         }
-    })
+    });
+    // A disk or a database that doesn't answer holds up no end.
+    runtime.shutdown_timeout(LEFT_WITHIN);
+    code
+}
+
+fn stopped() -> u8 {
+    tracing::info!("stopped before it served");
+    0
 }
 
 async fn hangups(mut hangup: Signal, reloader: Arc<Reloader>) {

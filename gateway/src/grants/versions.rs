@@ -1,5 +1,8 @@
 //! Versions: the grants in force and the highest serials seen; a directory in, what changed out, or
 //! that an older version was put back.
+//!
+//! The log has each change, and from time to time all that is known ([`Standing`]), so that what was
+//! once seen is found without reading the log from its beginning.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +24,15 @@ pub struct Version {
     pub kid: String,
     /// SHA-256 of the signed text, in hexadecimal.
     pub sha256: String,
+}
+
+impl Version {
+    fn seen(&self) -> Seen {
+        Seen {
+            serial: self.serial,
+            sha256: self.sha256.clone(),
+        }
+    }
 }
 
 /// What became of one grant.
@@ -51,18 +63,44 @@ pub struct PutBack {
     pub seen: u64,
 }
 
+/// The highest serial of a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The serial.
+    pub serial: u64,
+    /// SHA-256 of the signed text that had it, in hexadecimal.
+    pub sha256: String,
+}
+
+/// What is known of some grants at a moment; together with others, of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// What is in force.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_force: BTreeMap<String, Version>,
+    /// The highest serial of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub highest: BTreeMap<String, Seen>,
+    /// In the last of them, the number of the entry with the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+}
+
+/// How many grants one entry tells of: an entry has 64 KiB.
+const STANDING: usize = 64;
+
 /// The versions in force, and the highest ever seen, also of grants that are gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Versions {
     in_force: BTreeMap<String, Version>,
-    highest: BTreeMap<String, (u64, String)>,
+    highest: BTreeMap<String, Seen>,
 }
 
 impl Versions {
     /// Takes in a change from the log, in the log's order.
     pub fn replay(&mut self, change: Change) {
         for version in [&change.before, &change.after].into_iter().flatten() {
-            self.saw(&change.grant_id, version);
+            self.saw(&change.grant_id, version.seen());
         }
         match change.after {
             Some(after) => self.in_force.insert(change.grant_id, after),
@@ -70,11 +108,36 @@ impl Versions {
         };
     }
 
-    fn saw(&mut self, grant: &str, version: &Version) {
+    /// Takes in what was known, in the log's order.
+    pub fn replay_standing(&mut self, standing: Standing) {
+        for (grant, seen) in standing.highest {
+            self.saw(&grant, seen);
+        }
+        self.in_force.extend(standing.in_force);
+    }
+
+    /// All that is known, in parts that fit an entry each; the last one has yet to be told `since`.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Standing> {
+        let highest: Vec<_> = self.highest.iter().collect();
+        let parts = highest.chunks(STANDING).map(|some| Standing {
+            in_force: (some.iter())
+                .filter_map(|(grant, _)| {
+                    Some(((*grant).clone(), self.in_force.get(*grant)?.clone()))
+                })
+                .collect(),
+            highest: (some.iter())
+                .map(|(grant, seen)| ((*grant).clone(), (*seen).clone()))
+                .collect(),
+            since: None,
+        });
+        parts.collect()
+    }
+
+    fn saw(&mut self, grant: &str, this: Seen) {
         let seen = self.highest.get(grant);
-        if seen.is_none_or(|(serial, _)| *serial < version.serial) {
-            let seen = (version.serial, version.sha256.clone());
-            self.highest.insert(grant.to_owned(), seen);
+        if seen.is_none_or(|seen| seen.serial < this.serial) {
+            self.highest.insert(grant.to_owned(), this);
         }
     }
 
@@ -89,21 +152,21 @@ impl Versions {
             highest: self.highest.clone(),
         };
         for (grant, version) in &next.in_force {
-            if let Some((seen, sha256)) = self.highest.get(grant)
-                && (version.serial < *seen
-                    || (version.serial == *seen && version.sha256 != *sha256))
+            if let Some(seen) = self.highest.get(grant)
+                && (version.serial < seen.serial
+                    || (version.serial == seen.serial && version.sha256 != seen.sha256))
             {
                 return Err(PutBack {
                     grant: grant.clone(),
                     serial: version.serial,
-                    seen: *seen,
+                    seen: seen.serial,
                 });
             }
         }
         let mut changes = Vec::new();
         let mut before = self.in_force.clone();
         for (grant, after) in next.in_force.clone() {
-            next.saw(&grant, &after);
+            next.saw(&grant, after.seen());
             let before = before.remove(&grant);
             if before.as_ref() != Some(&after) {
                 changes.push(Change {

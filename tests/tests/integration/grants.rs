@@ -124,7 +124,16 @@ async fn what_the_agency_suspends_is_over_at_the_next_request() {
     );
     gateway.stop().await;
     let before = ledger.count("grant_changed");
-    assert_eq!(Ledger::read(&site.audit).count("grant_changed"), before);
+    let ledger = Ledger::read(&site.audit);
+    assert_eq!(ledger.count("grant_changed"), before);
+    // What is known is on record at each start, so that no later one has to look for it further back.
+    let standing: Vec<_> = ledger.of_kind("grants_standing").collect();
+    let whole = standing
+        .iter()
+        .filter(|it| it["standing"]["since"].is_u64());
+    assert_eq!(whole.count(), 2);
+    let known = |it: &&Value| Some(it["standing"]["highest"].get(id)?["serial"].clone());
+    assert_eq!(standing.iter().rev().find_map(known), Some(json!(3)));
     site.close().await;
 }
 

@@ -11,7 +11,7 @@ use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{AuditError, Log, Options, replay};
+use super::{AuditError, Log, Options, replay, since};
 use crate::audit::draft::Draft;
 use crate::audit::store::suite::{cases, keys, signer};
 use crate::audit::store::{Committed, Head, Memory, Reader, Recovered, Store};
@@ -176,10 +176,12 @@ async fn a_day_is_replayed_from_its_first_entry() {
     }
     let replayed = |moment: Timestamp| {
         let mut seen = Vec::new();
-        replay(&**log.reader(), moment, &mut |leaf| {
+        let from = since(&**log.reader(), moment).unwrap();
+        replay(&**log.reader(), from, &mut |leaf| {
             let entry: Value = serde_json::from_str(leaf).unwrap();
             assert_eq!(entry["case_id"], format!("c-{}", entry["entry"]));
             seen.push(entry);
+            ControlFlow::Continue(())
         })
         .unwrap();
         seen.len()

@@ -13,12 +13,13 @@ use crate::audit::index::Index;
 use crate::audit::store;
 use crate::audit::{ActEntry, Asker, retention, subject_key};
 use crate::config::{AuditStore, Config, SHORTEST_RETENTION};
+use crate::service::grants_known_since;
 
 /// Deletes entries past their term; their hashes stay, so that the log verifies as before.
 ///
 /// A gateway with `retention` in its configuration does so by itself. This is for a log in files whose
 /// gateway is stopped, or for one in a database. Whole bundles of 256 entries go, and the entry that says
-/// so is durable before.
+/// so is durable before. What the next start needs to know of grants stays.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
     /// Configuration file
@@ -49,7 +50,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     let Some(mut claim) = pruner.claim()? else {
         bail!("another gateway deletes just now");
     };
-    let gone = claim.past(reader.since(before)?)?;
+    let known = grants_known_since(&*reader)?.unwrap_or(u64::MAX);
+    let gone = claim.past(reader.since(before)?.min(known))?;
     let told = retention::told(&gone, before);
     if args.dry_run {
         match told {

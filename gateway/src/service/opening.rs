@@ -1,0 +1,254 @@
+//! Opening: settings in, the audit log out, and what it says of the day's questions, of ids that came, of
+//! broken glasses and of grants. It blocks for as long as the log is busy, so it has a thread of its own,
+//! says how far it is, and ends when nobody waits for it any more.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::StartError;
+use super::asked::Asked;
+use super::seen::{self, Seen};
+use crate::audit::log;
+use crate::audit::store::{self, OpenError, ReadError, Reader, Store};
+use crate::break_glass::{KEPT, Waiting};
+use crate::config::Config;
+use crate::grants::Versions;
+use crate::replay::{self, Replay};
+use crate::telemetry::Telemetry;
+
+/// How often it says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+/// After how many entries it looks at the time, and whether anyone waits.
+const LOOK_EVERY: u64 = 4096;
+
+/// An open log, and what was learnt from it.
+pub(super) struct Opened {
+    pub(super) store: Box<dyn Store>,
+    pub(super) replay: Replay,
+    pub(super) learnt: Learnt,
+}
+
+/// What the log says.
+pub(super) struct Learnt {
+    pub(super) asked: Asked,
+    pub(super) waiting: Waiting,
+    pub(super) versions: Versions,
+}
+
+/// Opens what is configured.
+///
+/// # Errors
+/// When it can't be opened or read.
+pub(super) async fn open(config: &Config, telemetry: &Telemetry) -> Result<Opened, StartError> {
+    let now = Timestamp::now();
+    let asked = Asked::today(&config.directory, &config.time_zone, now);
+    let (audit, settings) = (config.audit.clone(), config.replay.clone());
+    let telemetry = telemetry.clone();
+    let left = Arc::new(AtomicBool::new(false));
+    let _guard = Left(left.clone());
+    let opening = tokio::task::spawn_blocking(move || {
+        let store = store::open(&audit)?;
+        let key = audit.subject_key.expose();
+        let replay = Replay::open(settings.as_ref(), key, &telemetry)?;
+        let learnt = Learnt::of(&*store.reader(), asked, &replay, now, &left);
+        Ok(Opened {
+            store,
+            replay,
+            learnt: learnt.map_err(OpenError::from)?,
+        })
+    });
+    let failed = |error| OpenError::Read(std::io::Error::other(error));
+    opening.await.map_err(failed)?
+}
+
+impl Learnt {
+    fn of(
+        reader: &dyn Reader,
+        mut asked: Asked,
+        replay: &Replay,
+        now: Timestamp,
+        left: &AtomicBool,
+    ) -> Result<Self, ReadError> {
+        let waiting = Waiting::default();
+        let mut versions = Versions::default();
+        let recent = asked.since.min(now - KEPT).min(replay::since(now));
+        let recent = log::since(reader, recent)?;
+        let from = seen::grants_known_since(reader)?.unwrap_or_default();
+        let from = from.min(recent);
+        let mut progress = Progress::new(from, reader.checkpoint()?.size);
+        log::replay(reader, from, &mut |leaf| {
+            asked.count(leaf);
+            replay.remember(leaf);
+            waiting.replay(leaf);
+            match seen::of(leaf) {
+                None => {}
+                Some(Seen::Change(change)) => versions.replay(change),
+                Some(Seen::Standing(standing)) => versions.replay_standing(standing),
+            }
+            progress.one_more(left)
+        })?;
+        Ok(Self {
+            asked,
+            waiting,
+            versions,
+        })
+    }
+}
+
+/// Whoever waited has left.
+struct Left(Arc<AtomicBool>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Progress {
+    done: u64,
+    all: u64,
+    told: Instant,
+}
+
+impl Progress {
+    fn new(from: u64, size: u64) -> Self {
+        Self {
+            done: 0,
+            all: size.saturating_sub(from),
+            told: Instant::now(),
+        }
+    }
+
+    fn one_more(&mut self, left: &AtomicBool) -> ControlFlow<()> {
+        self.done += 1;
+        if !self.done.is_multiple_of(LOOK_EVERY) {
+            return ControlFlow::Continue(());
+        }
+        if left.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        if self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            tracing::info!(
+                loket.done = self.done,
+                loket.all = self.all,
+                "reading what the audit log says of the last days"
+            );
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+    use crate::audit::ActEntry;
+    use crate::audit::draft::Draft;
+    use crate::audit::store::copy::Target;
+    use crate::audit::store::suite::{append, signer};
+    use crate::audit::store::{Batch, Head, Memory};
+    use crate::directory::{Directory, GrantState};
+    use crate::fixture::town;
+    use crate::grants::{Change, Standing, Version};
+
+    fn version(serial: u64) -> Version {
+        Version {
+            serial,
+            state: GrantState::Active,
+            narrowed: false,
+            kid: "bpjs-1".to_owned(),
+            sha256: format!("{serial:064}"),
+        }
+    }
+
+    fn learn(store: &Memory, now: Timestamp) -> Learnt {
+        let directory = Directory::new(town::parts()).unwrap();
+        let asked = Asked::today(&directory, &town::zone(), now);
+        let left = AtomicBool::new(false);
+        Learnt::of(&*store.reader(), asked, &Replay::off(), now, &left).unwrap()
+    }
+
+    /// The clock of a test goes from where the entries were written.
+    #[test]
+    fn a_serial_is_known_however_long_the_log_was_quiet() {
+        let mut store = Memory::new(signer());
+        let change = |grant: &str, serial| Change {
+            grant_id: grant.to_owned(),
+            before: None,
+            after: Some(version(serial)),
+        };
+        let mut known = Versions::default();
+        let mut write = |entry: &ActEntry| {
+            let committed = store.append(&[Draft::of(entry).unwrap()]).unwrap();
+            committed.first + 1
+        };
+        for (grant, serial) in (1..=150).map(|n| (format!("grt-{n:03}"), n)) {
+            known.replay(change(&grant, serial));
+            write(&ActEntry::grant_changed(change(&grant, serial)));
+        }
+        let gone = Change {
+            grant_id: "grt-007".to_owned(),
+            before: Some(version(7)),
+            after: None,
+        };
+        known.replay(gone.clone());
+        write(&ActEntry::grant_changed(gone));
+        let parts = known.standing();
+        assert_eq!(parts.len(), 3);
+        let numbers: Vec<u64> = parts
+            .into_iter()
+            .map(|part| write(&ActEntry::grants_standing(part)))
+            .collect();
+        let end = Standing {
+            since: Some(numbers[0]),
+            ..Standing::default()
+        };
+        write(&ActEntry::grants_standing(end));
+        // One that was broken off counts for nothing, and takes nothing away.
+        let mut half = known.standing();
+        write(&ActEntry::grants_standing(half.remove(0)));
+        append(&mut store, 1..=10);
+        for days in [0, 1, 5, 4000] {
+            let later = Timestamp::now() + (days * 24).hours();
+            assert_eq!(learn(&store, later).versions, known, "{days}");
+        }
+    }
+
+    /// An entry after another clock was set right has a late date, and doesn't count as recent for ever.
+    #[test]
+    fn a_clock_that_ran_ahead_makes_no_later_start_longer() {
+        let mut store = Memory::new(signer());
+        let leaf = |n: u32, at: &str, clock: Option<&str>| {
+            let clock = clock.map(|clock| format!(r#","clock":"{clock}""#));
+            let own = format!(r#""at":"{at}"{}"#, clock.unwrap_or_default());
+            format!(r#"{{{own},"kind":"lookup","case_id":"c-{n}"}}"#).into_bytes()
+        };
+        let ahead = "2027-11-24T00:00:00Z";
+        let mut leaves: Vec<_> = (0..50)
+            .map(|n| leaf(n, "2026-10-01T00:00:00Z", None))
+            .collect();
+        leaves.push(leaf(50, ahead, None));
+        leaves.extend((51..100).map(|n| leaf(n, ahead, Some("2026-10-02T00:00:00Z"))));
+        leaves.extend((100..110).map(|n| leaf(n, ahead, Some("2026-11-24T00:00:00Z"))));
+        let batch = Batch::again(&leaves, &Head::default(), &signer()).unwrap();
+        store.write(batch).unwrap();
+        let moment = "2026-11-23T00:00:00Z".parse().unwrap();
+        assert_eq!(log::since(&*store.reader(), moment).unwrap(), 100);
+    }
+
+    #[test]
+    fn who_left_is_not_read_for() {
+        let mut store = Memory::new(signer());
+        append(&mut store, 1..=2 * LOOK_EVERY);
+        let mut progress = Progress::new(0, 2 * LOOK_EVERY);
+        let left = AtomicBool::new(true);
+        log::replay(&*store.reader(), 0, &mut |_| progress.one_more(&left)).unwrap();
+        assert_eq!(progress.done, LOOK_EVERY);
+    }
+}
