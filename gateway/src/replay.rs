@@ -3,9 +3,11 @@
 //! Refuses an id that came with another body, and one whose lookup is under way. No body is kept: of
 //! each id there is a keyed hash in memory, and the answer on disk is sealed under a key that the
 //! caller holds (`replay/seal.rs`). What can't be opened, or isn't what today's grants allow
-//! ([`basis::Basis`]), is asked anew. One gateway knows its own answers only.
+//! ([`basis::Basis`]), is asked anew; a disk that hangs or fails costs copies and no lookup. One gateway
+//! knows its own answers only.
 
 pub mod basis;
+mod health;
 mod kept;
 mod seal;
 mod segments;
@@ -14,7 +16,8 @@ mod slots;
 mod tests;
 mod writer;
 
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::io;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -23,7 +26,7 @@ use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use loket_sdk::ids::MemberId;
 use serde::Deserialize;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
 use crate::audit::hex;
@@ -32,12 +35,13 @@ use crate::refusal::Refusal;
 use crate::telemetry::{Replayed, Telemetry};
 
 use basis::Basis;
+use health::Health;
 pub use kept::Kept;
 pub use seal::ReplayKey;
-use seal::{Bound, Under};
+use seal::{Bound, Sealed, Under};
 pub use segments::OpenError;
 use segments::Segments;
-use slots::{Hold, Id, Mac, Place, Slots, Verdict};
+use slots::{Hold, Id, Mac, Owner, Place, Slots, Verdict};
 use writer::{Job, Work};
 
 /// How long an answer is given again, in seconds.
@@ -52,8 +56,12 @@ pub fn since(now: Timestamp) -> Timestamp {
 
 /// Answers that may wait to be written; the next one isn't kept.
 const QUEUE: usize = 256;
-/// How long an answer waits for its copy to be written. It leaves without when the disk hangs.
+/// How long an answer waits for its copy to be written, and a repeat for the answer to be read. When
+/// the disk hangs, the one leaves without and the other is asked again.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Answers that are read at the same time: a disk that hangs holds a thread for each.
+const READS: usize = 64;
 
 /// What time it is.
 #[derive(Clone)]
@@ -84,6 +92,8 @@ struct Room {
     hashing: hmac::Key,
     slots: Arc<Slots>,
     work: Mutex<Option<SyncSender<Work>>>,
+    reads: Arc<Semaphore>,
+    health: Arc<Health>,
     settings: ReplaySettings,
     telemetry: Telemetry,
     clock: Clock,
@@ -134,6 +144,7 @@ pub struct Again {
     room: Arc<Room>,
     id: Id,
     mac: Mac,
+    at: u32,
     place: Option<Place>,
     bound: Bound,
     key: Option<ReplayKey>,
@@ -178,9 +189,10 @@ impl Replay {
             slots.learn(id, mac, at, Some(place), now);
         })?;
         let (work, waiting) = sync_channel(QUEUE);
+        let health = Arc::new(Health::new(telemetry.clone()));
         let run = {
-            let clock = clock.clone();
-            move || writer::run(segments, &waiting, &clock)
+            let (clock, health) = (clock.clone(), health.clone());
+            move || writer::run(segments, &waiting, &clock, &health)
         };
         let thread = thread::Builder::new().name("replay".to_owned());
         thread.spawn(run).map_err(OpenError::Thread)?;
@@ -188,6 +200,8 @@ impl Replay {
             hashing: hashing(subject_key),
             slots,
             work: Mutex::new(Some(work)),
+            reads: Arc::new(Semaphore::new(READS)),
+            health,
             settings: settings.clone(),
             telemetry: telemetry.clone(),
             clock,
@@ -230,14 +244,15 @@ impl Replay {
         };
         let id = room.id(asked.member, asked.request_id);
         let mac = room.mac(&id, asked.body);
-        let bound = Bound::of(asked.member, asked.request_id, asked.body);
+        let bound = Bound::of(&room.hashing, asked.member, asked.request_id, asked.body);
         let key = asked.key;
         match room.slots.meet(id, mac, room.clock.seconds()) {
             Verdict::Taken(hold) => Ok(Met::New(Claim::of(room, hold, bound, key))),
-            Verdict::Answered(place) => Ok(Met::Again(Again {
+            Verdict::Answered(at, place) => Ok(Met::Again(Again {
                 room: room.clone(),
                 id,
                 mac,
+                at,
                 place,
                 bound,
                 key,
@@ -270,21 +285,34 @@ impl Replay {
 impl Again {
     /// The answer, if it can be opened and rests on the same decisions.
     pub async fn answer(&mut self, basis: Basis) -> Option<Kept> {
-        let place = self.place?;
-        let (directory, id, bound) = (
-            self.room.settings.directory.clone(),
-            self.id,
-            self.bound.clone(),
-        );
-        let key = self.key.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let sealed = segments::read(&directory, place, &id)?;
-            let hour = || segments::key_of_hour(&directory, place);
-            sealed.open(key.as_ref(), hour, &bound, &id)
-        });
-        let kept = Kept::unpack(&read.await.ok()??, basis)?;
+        let kept = Kept::unpack(&self.read().await?, basis)?;
         self.room.count(Replayed::Replayed);
         Some(kept)
+    }
+
+    async fn read(&self) -> Option<Vec<u8>> {
+        let place = self.place?;
+        let reading = self.room.reads.clone().try_acquire_owned();
+        let directory = self.room.settings.directory.clone();
+        let (id, mac, at, bound) = (self.id, self.mac, self.at, self.bound.clone());
+        let key = self.key.clone();
+        let read = async {
+            let reading = reading.ok()?;
+            let read = tokio::task::spawn_blocking(move || {
+                let _reading = reading;
+                let sealed = segments::read(&directory, place, &id)?;
+                let hour = || segments::key_of_hour(&directory, place);
+                let open =
+                    |sealed: Sealed| sealed.open(key.as_ref(), hour, &bound, (&id, &mac, at));
+                io::Result::Ok(sealed.and_then(open))
+            });
+            tokio::time::timeout(PATIENCE, read).await.ok()?.ok()?.ok()
+        };
+        let read = read.await;
+        if read.is_none() {
+            self.room.count(Replayed::Unreadable);
+        }
+        read?
     }
 
     /// The right to ask once more under the same id.
@@ -342,25 +370,27 @@ impl Claim {
             None => Under::Hour,
         };
         let (done, written) = oneshot::channel();
+        let (_loan, lent) = hold.lend(at);
         let job = Job {
-            hold,
-            at,
+            lent,
             under,
             bound,
             plain: kept.pack(basis),
             done,
         };
         let work = room.work().clone();
-        let refused = match work {
-            Some(work) => work.try_send(Work::Keep(Box::new(job))).err(),
-            None => return job.hold.settle(at, None),
-        };
-        match refused {
-            None => {
-                // It is written all the same.
-                let _ = tokio::time::timeout(PATIENCE, written).await;
+        let sent = work.map(|work| work.try_send(Work::Keep(Box::new(job))));
+        match sent {
+            // Nobody waits for a disk that is known to fail; it may yet write what is in the queue.
+            Some(Ok(())) if room.health.fails() => {}
+            Some(Ok(())) => {
+                let waited = tokio::time::timeout(PATIENCE, written).await;
+                if waited.is_err() {
+                    room.health.failed(&"the disk doesn't answer");
+                }
             }
-            Some(refused) => writer::give_up(refused, at),
+            Some(Err(TrySendError::Full(_))) => room.health.failed(&"the disk doesn't keep up"),
+            Some(Err(TrySendError::Disconnected(_))) | None => {}
         }
     }
 }
@@ -368,11 +398,17 @@ impl Claim {
 impl Room {
     fn id(&self, member: &MemberId, request_id: Uuid) -> Id {
         let mut hash = hmac::Context::with_key(&self.hashing);
+        hash.update(&[0]);
+        hash.update(member.as_str().as_bytes());
+        let owner: Owner = first(hash.sign().as_ref());
+        let mut hash = hmac::Context::with_key(&self.hashing);
         hash.update(&[1]);
         hash.update(member.as_str().as_bytes());
         hash.update(&[0]);
         hash.update(request_id.as_bytes());
-        first(hash.sign().as_ref())
+        let mut id: Id = first(hash.sign().as_ref());
+        id[..owner.len()].copy_from_slice(&owner);
+        id
     }
 
     fn mac(&self, id: &Id, body: &[u8]) -> Mac {
