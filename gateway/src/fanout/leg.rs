@@ -172,6 +172,8 @@ impl Asking {
                         .last_good
                         .forget(&self.fingerprint(leg, permit));
                 }
+                // They could only be of what isn't given.
+                minimise::salts(&mut provenance, |_| false);
                 return SourceResult {
                     retry_after_s,
                     provenance: Some(provenance),
