@@ -12,28 +12,31 @@ use crate::directory::Directory;
 use crate::fixture::{self, town, world};
 use crate::validate;
 
-fn line(entry: u64, at: &str, kind: &str, of: Option<(u64, bool)>) -> String {
-    let glass = match of {
-        Some((of, true)) => json!({"entry": of, "late": true}),
-        Some((of, false)) => json!({"entry": of}),
-        None => json!({"ground": "disaster"}),
+/// `entry at`, or `entry at approves|late of`.
+fn line(words: &str) -> String {
+    let words: Vec<&str> = words.split(' ').collect();
+    let number = |word: &str| word.parse::<u64>().unwrap();
+    let (kind, glass) = match words[2..] {
+        [] => ("break_glass", json!({"ground": "disaster"})),
+        ["approves", of] => ("break_glass_approved", json!({"entry": number(of)})),
+        [_, of] => {
+            let glass = json!({"entry": number(of), "late": true});
+            ("break_glass_approved", glass)
+        }
+        _ => panic!("{words:?}"),
     };
     json!({
-        "entry": entry, "at": at, "kind": kind, "member": "dinsos", "clerk": "clk-1",
+        "entry": number(words[0]), "at": words[1], "kind": kind, "member": "dinsos", "clerk": "clk-1",
         "break_glass": glass,
     })
     .to_string()
 }
 
-/// How many are late at that moment, and how many of them still wait, after `entry at [of late]` lines.
-fn late(lines: &[(u64, &str, Option<(u64, bool)>)], now: &str) -> (usize, usize) {
+/// How many are late at that moment, and how many of them still wait.
+fn late(lines: &[&str], now: &str) -> (usize, usize) {
     let waiting = Waiting::default();
-    for (entry, at, of) in lines {
-        let kind = match of {
-            Some(_) => "break_glass_approved",
-            None => "break_glass",
-        };
-        waiting.replay(&line(*entry, at, kind, *of));
+    for words in lines {
+        waiting.replay(&line(words));
     }
     let now = now.parse().unwrap();
     (waiting.overdue(now), waiting.unapproved(now))
@@ -41,10 +44,10 @@ fn late(lines: &[(u64, &str, Option<(u64, bool)>)], now: &str) -> (usize, usize)
 
 #[test]
 fn what_nobody_approved_is_late_after_a_day_and_forgotten_after_three() {
-    let open = (7, "2026-11-20T05:00:00Z", None);
-    let approved = (9, "2026-11-20T06:00:00Z", Some((7, false)));
-    let other = (9, "2026-11-20T06:00:00Z", Some((8, false)));
-    let too_late = (9, "2026-11-21T06:00:00Z", Some((7, true)));
+    let open = "7 2026-11-20T05:00:00Z";
+    let approved = "9 2026-11-20T06:00:00Z approves 7";
+    let other = "9 2026-11-20T06:00:00Z approves 8";
+    let too_late = "9 2026-11-21T06:00:00Z late 7";
     assert_eq!(late(&[open], "2026-11-21T05:00:00Z"), (0, 0));
     assert_eq!(late(&[open], "2026-11-21T05:00:01Z"), (1, 1));
     assert_eq!(late(&[open, other], "2026-11-22T05:00:00Z"), (1, 1));
@@ -58,7 +61,8 @@ fn what_nobody_approved_is_late_after_a_day_and_forgotten_after_three() {
 #[test]
 fn other_entries_say_nothing() {
     let waiting = Waiting::default();
-    waiting.replay(&line(1, "2026-11-20T05:00:00Z", "lookup", None));
+    let looked_up = line("1 2026-11-20T05:00:00Z").replace("break_glass", "lookup");
+    waiting.replay(&looked_up);
     waiting.replay(r#"{"kind":"break_glass"}"#);
     assert!(waiting.glasses().broken.is_empty());
 }
@@ -71,7 +75,7 @@ fn no_more_of_a_member_wait_than_may() {
         .map(|member| MemberId::parse(member).unwrap())
         .into();
     for entry in 1..=500 {
-        waiting.replay(&line(entry, "2026-11-20T05:00:00Z", "break_glass", None));
+        waiting.replay(&line(&format!("{entry} 2026-11-20T05:00:00Z")));
     }
     let mut opening: Vec<Opening> = (500..MOST)
         .map(|_| waiting.reserve(&dinsos).unwrap())

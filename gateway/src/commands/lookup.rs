@@ -17,8 +17,7 @@ use std::io::{self, BufRead, Write};
 
 use anyhow::Context;
 use loket_sdk::client::{self, Client, Event, LookupBuilder};
-use loket_sdk::message::Ground;
-use loket_sdk::sensitive::Sensitive;
+use loket_sdk::message::BreakGlass;
 use serde_json::{Value, json};
 
 pub use arguments::Args;
@@ -72,7 +71,7 @@ pub(super) struct Prepared<'a> {
     args: &'a Args,
     subject: loket_sdk::message::Subject,
     claims: Vec<Asked>,
-    glass: Option<(Ground, Sensitive<String>)>,
+    glass: Option<BreakGlass>,
 }
 
 /// Reads what the arguments leave open; the inner error is a sentence for the caller.
@@ -138,8 +137,8 @@ impl Prepared<'_> {
         if let Some(id) = args.request_id {
             lookup = lookup.request_id(id);
         }
-        if let Some((ground, text)) = self.glass {
-            lookup = lookup.break_glass(ground, text.into_exposed());
+        if let Some(glass) = self.glass {
+            lookup = lookup.break_glass(glass.ground, glass.justification.into_exposed());
         }
         for text in &question.record {
             lookup = match &text.fields {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
 
-use loket_sdk::message::Ground;
+use loket_sdk::message::BreakGlass;
 use loket_sdk::sensitive::Sensitive;
 
 use super::arguments::Glass;
@@ -18,7 +18,7 @@ pub(in crate::commands) fn read(
     glass: &Glass,
     input: &mut dyn BufRead,
     err: &mut dyn Write,
-) -> io::Result<Result<Option<(Ground, Sensitive<String>)>, String>> {
+) -> io::Result<Result<Option<BreakGlass>, String>> {
     let Some(ground) = glass.break_glass else {
         return Ok(Ok(None));
     };
@@ -46,7 +46,10 @@ pub(in crate::commands) fn read(
     let text = String::from_utf8(bytes).unwrap_or_default();
     let text = text.trim();
     Ok(match text.chars().count() {
-        20..=500 => Ok(Some((ground, Sensitive::new(text.to_owned())))),
+        20..=500 => Ok(Some(BreakGlass {
+            ground,
+            justification: Sensitive::new(text.to_owned()),
+        })),
         _ => Err("the justification must say what happened in 20 to 500 characters".to_owned()),
     })
 }
