@@ -7,8 +7,10 @@
 //! knows its own answers only.
 
 pub mod basis;
+mod files;
 mod health;
 mod kept;
+mod met;
 mod seal;
 mod segments;
 mod slots;
@@ -16,8 +18,7 @@ mod slots;
 mod tests;
 mod writer;
 
-use std::io;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -29,20 +30,18 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
-use crate::audit::hex;
 use crate::config::{ReplaySettings, unhex};
 use crate::refusal::Refusal;
 use crate::telemetry::{Replayed, Telemetry};
 
-use basis::Basis;
 use health::Health;
 pub use kept::Kept;
+pub use met::{Again, Claim, Met};
 pub use seal::ReplayKey;
-use seal::{Bound, Sealed, Under};
 pub use segments::OpenError;
 use segments::Segments;
-use slots::{Hold, Id, Mac, Owner, Place, Slots, Verdict};
-use writer::{Job, Work};
+use slots::{Id, Mac, Owner, Slots};
+use writer::Work;
 
 /// How long an answer is given again, in seconds.
 pub const REPLAYED_FOR: u32 = 86_400;
@@ -56,10 +55,6 @@ pub fn since(now: Timestamp) -> Timestamp {
 
 /// Answers that may wait to be written; the next one isn't kept.
 const QUEUE: usize = 256;
-/// How long an answer waits for its copy to be written, and a repeat for the answer to be read. When
-/// the disk hangs, the one leaves without and the other is asked again.
-const PATIENCE: Duration = Duration::from_millis(250);
-
 /// Answers that are read at the same time: a disk that hangs holds a thread for each.
 const READS: usize = 64;
 
@@ -116,38 +111,6 @@ pub struct Asked<'a> {
     pub body: &'a [u8],
     /// What the answer is sealed under, if the caller holds a key.
     pub key: Option<ReplayKey>,
-}
-
-/// An id that may be asked for.
-#[derive(Debug)]
-pub enum Met {
-    /// For the first time.
-    New(Claim),
-    /// It was answered before, with the same body.
-    Again(Again),
-}
-
-/// The right to ask under an id. Dropped without an answer it leaves the id as it was.
-#[derive(Debug)]
-pub struct Claim(Option<Box<Claimed>>);
-
-struct Claimed {
-    room: Arc<Room>,
-    hold: Hold,
-    bound: Bound,
-    key: Option<ReplayKey>,
-}
-
-/// An id that was answered before.
-#[derive(Debug)]
-pub struct Again {
-    room: Arc<Room>,
-    id: Id,
-    mac: Mac,
-    at: u32,
-    place: Option<Place>,
-    bound: Bound,
-    key: Option<ReplayKey>,
 }
 
 impl Replay {
@@ -239,32 +202,9 @@ impl Replay {
     /// # Errors
     /// [`Refusal::RequestIdReused`], [`Refusal::RequestInProgress`].
     pub fn meet(&self, asked: Asked<'_>) -> Result<Met, Refusal> {
-        let Some(room) = &self.0 else {
-            return Ok(Met::New(Claim(None)));
-        };
-        let id = room.id(asked.member, asked.request_id);
-        let mac = room.mac(&id, asked.body);
-        let bound = Bound::of(&room.hashing, asked.member, asked.request_id, asked.body);
-        let key = asked.key;
-        match room.slots.meet(id, mac, room.clock.seconds()) {
-            Verdict::Taken(hold) => Ok(Met::New(Claim::of(room, hold, bound, key))),
-            Verdict::Answered(at, place) => Ok(Met::Again(Again {
-                room: room.clone(),
-                id,
-                mac,
-                at,
-                place,
-                bound,
-                key,
-            })),
-            Verdict::AnotherBody => {
-                room.count(Replayed::Conflict);
-                Err(Refusal::RequestIdReused)
-            }
-            Verdict::Busy => {
-                room.count(Replayed::InProgress);
-                Err(Refusal::RequestInProgress)
-            }
+        match &self.0 {
+            Some(room) => Met::of(room, asked),
+            None => Ok(Met::New(Claim::untold())),
         }
     }
 
@@ -278,119 +218,6 @@ impl Replay {
         {
             // Without an answer in time nothing is left to be done.
             let _ = tokio::time::timeout(patience, stopped).await;
-        }
-    }
-}
-
-impl Again {
-    /// The answer, if it can be opened and rests on the same decisions.
-    pub async fn answer(&mut self, basis: Basis) -> Option<Kept> {
-        let kept = Kept::unpack(&self.read().await?, basis)?;
-        self.room.count(Replayed::Replayed);
-        Some(kept)
-    }
-
-    async fn read(&self) -> Option<Vec<u8>> {
-        let place = self.place?;
-        let reading = self.room.reads.clone().try_acquire_owned();
-        let directory = self.room.settings.directory.clone();
-        let (id, mac, at, bound) = (self.id, self.mac, self.at, self.bound.clone());
-        let key = self.key.clone();
-        let read = async {
-            let reading = reading.ok()?;
-            let read = tokio::task::spawn_blocking(move || {
-                let _reading = reading;
-                let sealed = segments::read(&directory, place, &id)?;
-                let hour = || segments::key_of_hour(&directory, place);
-                let open =
-                    |sealed: Sealed| sealed.open(key.as_ref(), hour, &bound, (&id, &mac, at));
-                io::Result::Ok(sealed.and_then(open))
-            });
-            tokio::time::timeout(PATIENCE, read).await.ok()?.ok()?.ok()
-        };
-        let read = read.await;
-        if read.is_none() {
-            self.room.count(Replayed::Unreadable);
-        }
-        read?
-    }
-
-    /// The right to ask once more under the same id.
-    ///
-    /// # Errors
-    /// [`Refusal::RequestInProgress`] when somebody else has begun to.
-    pub fn ask_again(self) -> Result<Claim, Refusal> {
-        let Self {
-            room,
-            id,
-            mac,
-            bound,
-            key,
-            ..
-        } = self;
-        let Some(hold) = room.slots.take_again(id, mac, room.clock.seconds()) else {
-            room.count(Replayed::InProgress);
-            return Err(Refusal::RequestInProgress);
-        };
-        room.count(Replayed::AskedAgain);
-        Ok(Claim::of(&room, hold, bound, key))
-    }
-}
-
-impl Claim {
-    fn of(room: &Arc<Room>, hold: Hold, bound: Bound, key: Option<ReplayKey>) -> Self {
-        Self(Some(Box::new(Claimed {
-            room: room.clone(),
-            hold,
-            bound,
-            key,
-        })))
-    }
-
-    /// The keyed hash of the body, for the entry of the answer.
-    #[must_use]
-    pub fn body_mac(&self) -> Option<String> {
-        self.0.as_ref().map(|claimed| hex(claimed.hold.mac()))
-    }
-
-    /// Keeps the answer, once it is recorded and before it leaves. It is compressed, sealed and
-    /// written by a thread of its own: a disk that hangs costs copies, and no request.
-    pub async fn keep(self, kept: &Kept, basis: Basis) {
-        let Some(claimed) = self.0 else { return };
-        let Claimed {
-            room,
-            hold,
-            bound,
-            key,
-        } = *claimed;
-        let at = room.clock.seconds();
-        let under = match key {
-            Some(key) => Under::Caller(key),
-            None if room.settings.require_key => return hold.settle(at, None),
-            None => Under::Hour,
-        };
-        let (done, written) = oneshot::channel();
-        let (_loan, lent) = hold.lend(at);
-        let job = Job {
-            lent,
-            under,
-            bound,
-            plain: kept.pack(basis),
-            done,
-        };
-        let work = room.work().clone();
-        let sent = work.map(|work| work.try_send(Work::Keep(Box::new(job))));
-        match sent {
-            // Nobody waits for a disk that is known to fail; it may yet write what is in the queue.
-            Some(Ok(())) if room.health.fails() => {}
-            Some(Ok(())) => {
-                let waited = tokio::time::timeout(PATIENCE, written).await;
-                if waited.is_err() {
-                    room.health.failed(&"the disk doesn't answer");
-                }
-            }
-            Some(Err(TrySendError::Full(_))) => room.health.failed(&"the disk doesn't keep up"),
-            Some(Err(TrySendError::Disconnected(_))) | None => {}
         }
     }
 }
@@ -441,12 +268,6 @@ fn first<const N: usize>(hash: &[u8]) -> [u8; N] {
         .zip(hash)
         .for_each(|(out, byte)| *out = *byte);
     out
-}
-
-impl std::fmt::Debug for Claimed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Claimed")
-    }
 }
 
 impl std::fmt::Debug for Room {

@@ -1,27 +1,23 @@
 //! Segments: sealed answers in, files of one member and one hour each out, which go when 24 hours are
-//! over or, beyond the bound, from whoever has the most. A record is its length and what was sealed; a
-//! torn last one is cut off.
+//! over or, beyond the bound, from whoever has the most. A torn last record is cut off.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::REPLAYED_FOR;
-use super::seal::{HEAD, Head, ReplayKey, Sealed};
+use super::files::{
+    Found, LENGTH, LONGEST, NUMBER_BITS, found, key_path, path_of, private, read_key, scan,
+};
+use super::seal::{ReplayKey, Sealed};
 use super::slots::{Id, Mac, Owner, Place, owner};
 use crate::config::ReplaySettings;
 
 const HOUR: u32 = 3_600;
-/// A segment's name is its hour and its number within; the number has so many bits.
-const NUMBER_BITS: u32 = 12;
 /// No segment is larger than this share of the bound, so that never more goes at once.
 const SHARES: u64 = 8;
-/// The length before each record.
-const LENGTH: u32 = 4;
-/// What claims to be longer isn't ours.
-const LONGEST: u32 = 64 << 20;
 
 /// Why the directory can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -95,34 +91,6 @@ impl Owned {
 fn is_over(hour: u32, now: u32) -> bool {
     let end = (u64::from(hour) + 1) * u64::from(HOUR);
     u64::from(now) >= end + u64::from(REPLAYED_FOR)
-}
-
-fn path_of(dir: &Path, owner: Owner, name: u32) -> PathBuf {
-    let (hour, number) = (name >> NUMBER_BITS, name & ((1 << NUMBER_BITS) - 1));
-    let owner = u32::from_be_bytes(owner);
-    dir.join(format!("{hour}-{number}-{owner:08x}.sealed"))
-}
-
-fn key_path(dir: &Path, hour: u32) -> PathBuf {
-    dir.join(format!("{hour}.key"))
-}
-
-/// A file of ours, by its name.
-enum Found {
-    Segment(u32, Owner),
-    Key(u32),
-}
-
-fn found(name: &str) -> Option<Found> {
-    if let Some(hour) = name.strip_suffix(".key") {
-        return hour.parse().ok().map(Found::Key);
-    }
-    let (hour, rest) = name.strip_suffix(".sealed")?.split_once('-')?;
-    let (number, owner) = rest.split_once('-')?;
-    let (hour, number): (u32, u32) = (hour.parse().ok()?, number.parse().ok()?);
-    let owner = u32::from_str_radix(owner, 16).ok()?.to_be_bytes();
-    let fits = hour < 1 << (u32::BITS - NUMBER_BITS) && number < 1 << NUMBER_BITS;
-    fits.then_some(Found::Segment(hour << NUMBER_BITS | number, owner))
 }
 
 impl Segments {
@@ -354,12 +322,6 @@ impl Segments {
     }
 }
 
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
-}
-
 fn remove(path: &Path) {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != ErrorKind::NotFound
@@ -369,65 +331,4 @@ fn remove(path: &Path) {
             "kept answers that are over can't be deleted"
         );
     }
-}
-
-/// Tells of every whole record, and cuts off what is torn; how many bytes are left.
-fn scan(path: &Path, name: u32, each: &mut dyn FnMut(Id, Mac, u32, Place)) -> io::Result<u64> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let size = file.metadata()?.len();
-    let mut reader = BufReader::new(&file);
-    let mut end = 0_u64;
-    let mut head = [0; LENGTH as usize + HEAD];
-    while end + head.len() as u64 <= size {
-        reader.read_exact(&mut head)?;
-        let (length, head) = head.split_at(LENGTH as usize);
-        let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
-        let next = end + u64::from(LENGTH) + u64::from(length);
-        let known = Head::read(head).filter(|_| next <= size && length <= LONGEST);
-        let (Some(known), Ok(offset)) = (known, u32::try_from(end)) else {
-            break;
-        };
-        let Some(rest) = i64::from(length)
-            .checked_sub(HEAD as i64)
-            .filter(|rest| *rest >= 0)
-        else {
-            break;
-        };
-        let place = Place {
-            segment: name,
-            offset: offset + LENGTH,
-            length,
-        };
-        each(known.id, known.mac, known.at, place);
-        reader.seek_relative(rest)?;
-        end = next;
-    }
-    drop(reader);
-    if end < size {
-        file.set_len(end)?;
-    }
-    Ok(end)
-}
-
-/// The record at a place; nothing when its segment is gone.
-pub(super) fn read(dir: &Path, place: Place, id: &Id) -> io::Result<Option<Sealed>> {
-    let file = match File::open(path_of(dir, owner(id), place.segment)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened?,
-    };
-    let mut bytes = vec![0; usize::try_from(place.length).unwrap_or_default()];
-    file.read_exact_at(&mut bytes, place.offset.into())?;
-    Ok(Some(Sealed(bytes)))
-}
-
-/// The key of the hour in which a place was written.
-pub(super) fn key_of_hour(dir: &Path, place: Place) -> Option<ReplayKey> {
-    read_key(dir, place.segment >> NUMBER_BITS)
-}
-
-fn read_key(dir: &Path, hour: u32) -> Option<ReplayKey> {
-    let mut bytes = [0; 32];
-    let mut file = File::open(key_path(dir, hour)).ok()?;
-    file.read_exact(&mut bytes).ok()?;
-    Some(ReplayKey::from_bytes(bytes))
 }
