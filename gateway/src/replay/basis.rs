@@ -48,9 +48,13 @@ fn vouched(digest: &mut Context, source: &Source, directory: &Directory) {
     let keys = own.flat_map(|member| &member.keys);
     for key in keys.filter(|key| key.allows == KeyUse::Answer) {
         word(digest, &key.id);
-        word(digest, &key.public.to_pem());
+        // Ed25519's and P-256's differ in length.
+        digest.update(key.public.as_bytes());
         for day in [key.from, key.to] {
-            word(digest, &day.map(|day| day.to_string()).unwrap_or_default());
+            let (year, month, day) = day.map_or((0, 0, 0), |it| (it.year(), it.month(), it.day()));
+            digest.update(&year.to_le_bytes());
+            digest.update(&month.to_le_bytes());
+            digest.update(&day.to_le_bytes());
         }
     }
     word(digest, "");

@@ -42,10 +42,18 @@ pub(super) fn run(
     health: &Health,
 ) {
     let mut packer = Packer::new();
+    let mut next = None;
     loop {
         // Whoever waited may have left, which changes nothing.
-        match waiting.recv_timeout(SWEEP) {
-            Ok(Work::Keep(job)) => keep(*job, &mut packer, &mut segments, clock, health),
+        match next.take().map_or_else(|| waiting.recv_timeout(SWEEP), Ok) {
+            Ok(Work::Keep(job)) => {
+                let kept = keep(*job, &mut packer, &mut segments, clock, health);
+                next = waiting.try_recv().ok();
+                // A disk that lags would come and go with each answer otherwise.
+                if kept && !matches!(next, Some(Work::Keep(_))) {
+                    health.kept();
+                }
+            }
             #[cfg(test)]
             Ok(Work::Sweep(done)) => {
                 segments.sweep(clock.seconds());
@@ -68,7 +76,14 @@ pub(super) fn run(
     }
 }
 
-fn keep(job: Job, packer: &mut Packer, segments: &mut Segments, clock: &Clock, health: &Health) {
+/// Whether the disk took it.
+fn keep(
+    job: Job,
+    packer: &mut Packer,
+    segments: &mut Segments,
+    clock: &Clock,
+    health: &Health,
+) -> bool {
     let now = clock.seconds();
     let lent = &job.lent;
     let about = (&lent.id, &lent.mac, lent.at);
@@ -76,10 +91,11 @@ fn keep(job: Job, packer: &mut Packer, segments: &mut Segments, clock: &Clock, h
     let sealed = packed
         .and_then(|packed| Sealed::of(&job.under, || segments.key(now), &job.bound, about, packed));
     let written = sealed.and_then(|sealed| segments.append(&lent.id, &sealed, now));
-    match &written {
-        Ok(_) => health.kept(),
-        Err(error) => health.failed(error),
+    if let Err(error) = &written {
+        health.failed(error);
     }
+    let kept = written.is_ok();
     job.lent.settle(written.ok().flatten());
     let _ = job.done.send(());
+    kept
 }

@@ -94,8 +94,9 @@ async fn a_disk_that_fails_costs_copies_and_no_lookup() {
     assert_eq!(USUAL.answered(&replay, 2).await, 2);
     let other = Lookup { body: 1, ..USUAL };
     assert!(other.meet(&replay).is_err());
-    fs::create_dir(&desk.settings.directory).unwrap();
+    sweep(&replay).await;
     assert!(fails(&replay));
+    fs::create_dir(&desk.settings.directory).unwrap();
     assert_eq!(USUAL.answered(&replay, 3).await, 3);
     sweep(&replay).await;
     assert!(!fails(&replay));
