@@ -42,7 +42,7 @@ use reads::{Caller, Reads};
 use store::{Found, OpenError, ReadError, Reader, Signed};
 
 /// How long an entry may take to become durable: a disk that hangs must not hang its callers.
-const PATIENCE: Duration = Duration::from_secs(4);
+pub const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Where entries go, and the key under which subjects are named in them.
 #[derive(Clone)]
@@ -130,11 +130,26 @@ impl Audit {
     /// # Errors
     /// [`Refusal::AuditUnavailable`] when it can't be written in time: nothing may leave then.
     pub fn record(&self, entry: &Entry) -> impl Future<Output = Result<Receipt, Refusal>> + use<> {
-        let durable = tokio::time::timeout(PATIENCE, self.log.record(entry));
+        let durable = tokio::time::timeout(PATIENCE, self.record_whenever(entry));
+        async move {
+            let late = |_| Refusal::AuditUnavailable("the disk doesn't answer".to_owned());
+            durable.await.map_err(late)?
+        }
+    }
+
+    /// As [`record`](Self::record), for as long as it takes: what follows from an entry that is durable
+    /// after all.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`] when it can't be written.
+    pub fn record_whenever(
+        &self,
+        entry: &Entry,
+    ) -> impl Future<Output = Result<Receipt, Refusal>> + Send + use<> {
+        let durable = self.log.record(entry);
         async move {
             let receipt = durable
                 .await
-                .map_err(|_| Refusal::AuditUnavailable("the disk doesn't answer".to_owned()))?
                 .map_err(|error| Refusal::AuditUnavailable(error.to_string()))?;
             Ok(Receipt {
                 entry: receipt.entry,

@@ -2,17 +2,18 @@
 //! second person's approval in, on record too.
 //!
 //! Only a grant that is marked for it lets anything through, and no more than its fields. What nobody
-//! has approved in time is told of until it is, or the memory of it ends.
+//! has approved in time is told of until it is, or the memory of it ends; an approval that comes later
+//! is taken, and is late.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use loket_sdk::ids::MemberId;
 use loket_sdk::message::{Approval, Approved, BrokenGlass, Receipt};
 use serde::Deserialize;
 
-use crate::audit::Kind;
+use crate::audit::{Kind, PATIENCE};
 use crate::identity::Identified;
 use crate::policy::Permitted;
 use crate::refusal::Refusal;
@@ -25,15 +26,37 @@ pub const KEPT: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How many of one member may wait.
 const MOST: usize = 1000;
 
-/// What waits for a second person.
+/// What waits for a second person; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting(Arc<Mutex<Glasses>>);
+
 #[derive(Debug, Default)]
-pub struct Waiting(Mutex<BTreeMap<u64, Broken>>);
+struct Glasses {
+    broken: BTreeMap<u64, Broken>,
+    /// Of each member how many are about to be recorded.
+    opening: HashMap<MemberId, usize>,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Broken {
     member: MemberId,
     clerk: String,
     at: Timestamp,
+    /// It waits for nobody any more, and counts for the rest of its time.
+    approved_late: bool,
+}
+
+impl Broken {
+    fn is_late(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) > APPROVE_WITHIN
+    }
+}
+
+/// A place among those that wait, until it is filled or drops.
+#[derive(Debug)]
+struct Opening {
+    waiting: Waiting,
+    member: MemberId,
 }
 
 /// Puts on record that a lookup breaks the glass.
@@ -51,19 +74,22 @@ pub async fn open(
     let Some(glass) = glass.filter(|_| permitted.breaks_glass()) else {
         return Ok(None);
     };
-    let member = routed.admitted().identified().member();
-    if waiting.of(member) >= MOST {
-        let what = "Too many of your lookups that broke the glass wait for a second person. Approve them first";
-        return Err(Refusal::SecondPersonNeeded(what));
-    }
-    let Receipt { entry, at, .. } = trail.break_glass().await?;
-    trail.telemetry().metrics().glass_broken(glass.ground);
-    let broken = Broken {
-        member: member.clone(),
-        clerk: routed.lookup().clerk.clone(),
-        at,
-    };
-    waiting.all().insert(entry, broken);
+    let opening = waiting.reserve(routed.admitted().identified().member())?;
+    let clerk = routed.lookup().clerk.clone();
+    let recorded = trail.break_glass();
+    let (metrics, ground) = (trail.telemetry().metrics().clone(), glass.ground);
+    // Of its own: what is on record can be approved, whether or not its caller is still there.
+    let booked = tokio::spawn(async move {
+        let receipt = recorded.await?;
+        metrics.glass_broken(ground);
+        opening.fill(&receipt, clerk);
+        Ok::<_, Refusal>(receipt)
+    });
+    let late = |_| Refusal::AuditUnavailable("the disk doesn't answer".to_owned());
+    let broken = |_| Refusal::Internal("what was recorded isn't known".to_owned());
+    let booked = tokio::time::timeout(PATIENCE, booked).await.map_err(late)?;
+    let Receipt { entry, at, .. } = booked.map_err(broken)??;
+    trail.broke_glass(entry);
     Ok(Some(BrokenGlass {
         entry,
         approve_by: at.saturating_add(APPROVE_WITHIN).unwrap_or(at),
@@ -82,40 +108,73 @@ pub async fn approve(
     identified: &Identified,
     trail: &mut Trail,
 ) -> Result<Approved, Refusal> {
-    trail.approval(approval, entry);
-    let broken = waiting.all().get(&entry).cloned();
-    let broken = broken
-        .filter(|broken| broken.member == *identified.member())
-        .ok_or(Refusal::NotFound)?;
+    let broken = waiting.glasses().broken.get(&entry).cloned();
+    let broken = broken.filter(|it| it.member == *identified.member() && !it.approved_late);
+    let now = Timestamp::now();
+    let late = broken.as_ref().is_some_and(|broken| broken.is_late(now));
+    trail.approval(approval, entry, late);
+    let broken = broken.ok_or(Refusal::NotFound)?;
     if broken.clerk == approval.clerk {
         let what = "This clerk asked. Let another clerk of your organisation approve";
         return Err(Refusal::SecondPersonNeeded(what));
     }
     let receipt = trail.close(Kind::BreakGlassApproved).await?;
-    waiting.all().remove(&entry);
+    waiting.approved(entry, late);
     Ok(Approved {
         entry,
         trace_id: trail.trace_id().to_owned(),
+        late,
         receipt,
     })
 }
 
 impl Waiting {
-    fn all(&self) -> MutexGuard<'_, BTreeMap<u64, Broken>> {
+    fn glasses(&self) -> MutexGuard<'_, Glasses> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of(&self, member: &MemberId) -> usize {
-        let all = self.all();
-        all.values().filter(|it| it.member == *member).count()
+    /// A place for one more of the member's.
+    fn reserve(&self, member: &MemberId) -> Result<Opening, Refusal> {
+        let mut glasses = self.glasses();
+        let all = glasses.broken.values();
+        let waiting = all.filter(|it| it.member == *member && !it.approved_late);
+        let waiting = waiting.count();
+        let opening = glasses.opening.entry(member.clone()).or_default();
+        if waiting + *opening >= MOST {
+            let what = "Too many of your lookups that broke the glass wait for a second person. Approve them first";
+            return Err(Refusal::SecondPersonNeeded(what));
+        }
+        *opening += 1;
+        Ok(Opening {
+            waiting: self.clone(),
+            member: member.clone(),
+        })
     }
 
-    /// How many have waited too long; what is older than [`KEPT`] is forgotten.
+    fn approved(&self, entry: u64, late: bool) {
+        let mut glasses = self.glasses();
+        if !late {
+            glasses.broken.remove(&entry);
+        } else if let Some(broken) = glasses.broken.get_mut(&entry) {
+            broken.approved_late = true;
+        }
+    }
+
+    /// How many had nobody approve them in time; what is older than [`KEPT`] is forgotten.
     pub fn overdue(&self, now: Timestamp) -> usize {
-        let mut all = self.all();
+        self.late(now, |_| true)
+    }
+
+    /// How many of those nobody has approved yet.
+    pub fn unapproved(&self, now: Timestamp) -> usize {
+        self.late(now, |broken| !broken.approved_late)
+    }
+
+    fn late(&self, now: Timestamp, counts: impl Fn(&Broken) -> bool) -> usize {
+        let all = &mut self.glasses().broken;
         all.retain(|_, broken| now.duration_since(broken.at) <= KEPT);
-        let is_late = |broken: &&Broken| now.duration_since(broken.at) > APPROVE_WITHIN;
-        all.values().filter(is_late).count()
+        let late = all.values().filter(|broken| broken.is_late(now));
+        late.filter(|broken| counts(broken)).count()
     }
 
     /// Learns of what one entry of the log says, in the log's order.
@@ -133,6 +192,8 @@ impl Waiting {
         #[derive(Deserialize)]
         struct Glass {
             entry: Option<u64>,
+            #[serde(default)]
+            late: bool,
         }
         // Nearly all lines are others.
         if !line.contains(r#""kind":"break_glass"#) {
@@ -142,68 +203,47 @@ impl Waiting {
             return;
         };
         if line.kind == Kind::BreakGlassApproved.as_str() {
-            if let Some(entry) = line.break_glass.and_then(|glass| glass.entry) {
-                self.all().remove(&entry);
+            if let Some(glass) = line.break_glass
+                && let Some(entry) = glass.entry
+            {
+                self.approved(entry, glass.late);
             }
         } else if let (Some(member), Some(clerk)) = (line.member, line.clerk) {
             let broken = Broken {
                 member,
                 clerk,
                 at: line.clock.unwrap_or(line.at),
+                approved_late: false,
             };
-            self.all().insert(line.entry, broken);
+            self.glasses().broken.insert(line.entry, broken);
+        }
+    }
+}
+
+impl Opening {
+    fn fill(self, receipt: &Receipt, clerk: String) {
+        let broken = Broken {
+            member: self.member.clone(),
+            clerk,
+            at: receipt.at,
+            approved_late: false,
+        };
+        let mut glasses = self.waiting.glasses();
+        glasses.broken.insert(receipt.entry, broken);
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let mut glasses = self.waiting.glasses();
+        if let Some(opening) = glasses.opening.get_mut(&self.member) {
+            *opening -= 1;
+            if *opening == 0 {
+                glasses.opening.remove(&self.member);
+            }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn line(entry: u64, at: &str, kind: &str, of: Option<u64>) -> String {
-        let glass = match of {
-            Some(of) => json!({"entry": of}),
-            None => json!({"ground": "disaster"}),
-        };
-        json!({
-            "entry": entry, "at": at, "kind": kind, "member": "dinsos", "clerk": "clk-1",
-            "break_glass": glass,
-        })
-        .to_string()
-    }
-
-    /// How many are late at that moment, after `entry at [of]` lines.
-    fn late(lines: &[(u64, &str, Option<u64>)], now: &str) -> usize {
-        let waiting = Waiting::default();
-        for (entry, at, of) in lines {
-            let kind = match of {
-                Some(_) => "break_glass_approved",
-                None => "break_glass",
-            };
-            waiting.replay(&line(*entry, at, kind, *of));
-        }
-        waiting.overdue(now.parse().unwrap())
-    }
-
-    #[test]
-    fn what_nobody_approved_is_late_after_a_day_and_forgotten_after_three() {
-        let open = (7, "2026-11-20T05:00:00Z", None);
-        let approved = (9, "2026-11-20T06:00:00Z", Some(7));
-        let other = (9, "2026-11-20T06:00:00Z", Some(8));
-        assert_eq!(late(&[open], "2026-11-21T05:00:00Z"), 0);
-        assert_eq!(late(&[open], "2026-11-21T05:00:01Z"), 1);
-        assert_eq!(late(&[open, other], "2026-11-22T05:00:00Z"), 1);
-        assert_eq!(late(&[open, approved], "2026-11-22T05:00:00Z"), 0);
-        assert_eq!(late(&[open], "2026-11-23T05:00:01Z"), 0);
-    }
-
-    #[test]
-    fn other_entries_say_nothing() {
-        let waiting = Waiting::default();
-        waiting.replay(&line(1, "2026-11-20T05:00:00Z", "lookup", None));
-        waiting.replay(r#"{"kind":"break_glass"}"#);
-        assert!(waiting.all().is_empty());
-    }
-}
+mod tests;

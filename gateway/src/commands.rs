@@ -1,6 +1,7 @@
 //! Commands: one file per subcommand of `loket`.
 
 pub mod audit;
+pub mod break_glass;
 pub mod check;
 pub mod explain;
 pub mod grant;

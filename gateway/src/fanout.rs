@@ -5,6 +5,7 @@
 
 mod leg;
 mod plan;
+mod told;
 
 use std::collections::VecDeque;
 use std::pin::Pin;

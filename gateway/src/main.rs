@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use loket_gateway::commands::{
-    audit, check, explain, grant, hold, justifications, lookup, pki, register, serve,
+    audit, break_glass, check, explain, grant, hold, justifications, lookup, pki, register, serve,
 };
 
 #[global_allocator]
@@ -41,6 +41,8 @@ enum Command {
     Check(check::Args),
     /// Ask a gateway about a citizen
     Lookup(lookup::Args),
+    /// Approve lookups that broke the glass
+    BreakGlass(break_glass::Args),
     /// Verify and read the audit log
     Audit(audit::Args),
     /// Write, sign, verify, list and compare grants
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args, &mut out),
         Command::Check(args) => check::run(args, &mut out),
         Command::Lookup(args) => lookup::run(args, &mut out),
+        Command::BreakGlass(args) => break_glass::run(args, &mut out),
         Command::Audit(args) => audit::run(args, &mut out),
         Command::Grant(args) => grant::run(args, &mut out),
         Command::Explain(args) => explain::run(args, &mut out),

@@ -3,10 +3,14 @@
 //! Refuses an id that came with another body, and one whose lookup is under way. No body is kept: of
 //! each id there is a keyed hash in memory, and the answer on disk is sealed under a key that the
 //! caller holds (`replay/seal.rs`). What can't be opened, or isn't what today's grants allow
-//! ([`basis::Basis`]), is asked anew. One gateway knows its own answers only.
+//! ([`basis::Basis`]), is asked anew; a disk that hangs or fails costs copies and no lookup. One gateway
+//! knows its own answers only.
 
 pub mod basis;
+mod files;
+mod health;
 mod kept;
+mod met;
 mod seal;
 mod segments;
 mod slots;
@@ -23,22 +27,21 @@ use aws_lc_rs::hmac;
 use jiff::Timestamp;
 use loket_sdk::ids::MemberId;
 use serde::Deserialize;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
-use crate::audit::hex;
 use crate::config::{ReplaySettings, unhex};
 use crate::refusal::Refusal;
 use crate::telemetry::{Replayed, Telemetry};
 
-use basis::Basis;
+use health::Health;
 pub use kept::Kept;
+pub use met::{Again, Claim, Met};
 pub use seal::ReplayKey;
-use seal::{Bound, Under};
 pub use segments::OpenError;
 use segments::Segments;
-use slots::{Hold, Id, Mac, Place, Slots, Verdict};
-use writer::{Job, Work};
+use slots::{Id, Mac, Owner, Slots};
+use writer::Work;
 
 /// How long an answer is given again, in seconds.
 pub const REPLAYED_FOR: u32 = 86_400;
@@ -52,8 +55,8 @@ pub fn since(now: Timestamp) -> Timestamp {
 
 /// Answers that may wait to be written; the next one isn't kept.
 const QUEUE: usize = 256;
-/// How long an answer waits for its copy to be written. It leaves without when the disk hangs.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// Answers that are read at the same time: a disk that hangs holds a thread for each.
+const READS: usize = 64;
 
 /// What time it is.
 #[derive(Clone)]
@@ -84,6 +87,8 @@ struct Room {
     hashing: hmac::Key,
     slots: Arc<Slots>,
     work: Mutex<Option<SyncSender<Work>>>,
+    reads: Arc<Semaphore>,
+    health: Arc<Health>,
     settings: ReplaySettings,
     telemetry: Telemetry,
     clock: Clock,
@@ -106,37 +111,6 @@ pub struct Asked<'a> {
     pub body: &'a [u8],
     /// What the answer is sealed under, if the caller holds a key.
     pub key: Option<ReplayKey>,
-}
-
-/// An id that may be asked for.
-#[derive(Debug)]
-pub enum Met {
-    /// For the first time.
-    New(Claim),
-    /// It was answered before, with the same body.
-    Again(Again),
-}
-
-/// The right to ask under an id. Dropped without an answer it leaves the id as it was.
-#[derive(Debug)]
-pub struct Claim(Option<Box<Claimed>>);
-
-struct Claimed {
-    room: Arc<Room>,
-    hold: Hold,
-    bound: Bound,
-    key: Option<ReplayKey>,
-}
-
-/// An id that was answered before.
-#[derive(Debug)]
-pub struct Again {
-    room: Arc<Room>,
-    id: Id,
-    mac: Mac,
-    place: Option<Place>,
-    bound: Bound,
-    key: Option<ReplayKey>,
 }
 
 impl Replay {
@@ -178,9 +152,10 @@ impl Replay {
             slots.learn(id, mac, at, Some(place), now);
         })?;
         let (work, waiting) = sync_channel(QUEUE);
+        let health = Arc::new(Health::new(telemetry.clone()));
         let run = {
-            let clock = clock.clone();
-            move || writer::run(segments, &waiting, &clock)
+            let (clock, health) = (clock.clone(), health.clone());
+            move || writer::run(segments, &waiting, &clock, &health)
         };
         let thread = thread::Builder::new().name("replay".to_owned());
         thread.spawn(run).map_err(OpenError::Thread)?;
@@ -188,6 +163,8 @@ impl Replay {
             hashing: hashing(subject_key),
             slots,
             work: Mutex::new(Some(work)),
+            reads: Arc::new(Semaphore::new(READS)),
+            health,
             settings: settings.clone(),
             telemetry: telemetry.clone(),
             clock,
@@ -225,31 +202,9 @@ impl Replay {
     /// # Errors
     /// [`Refusal::RequestIdReused`], [`Refusal::RequestInProgress`].
     pub fn meet(&self, asked: Asked<'_>) -> Result<Met, Refusal> {
-        let Some(room) = &self.0 else {
-            return Ok(Met::New(Claim(None)));
-        };
-        let id = room.id(asked.member, asked.request_id);
-        let mac = room.mac(&id, asked.body);
-        let bound = Bound::of(asked.member, asked.request_id, asked.body);
-        let key = asked.key;
-        match room.slots.meet(id, mac, room.clock.seconds()) {
-            Verdict::Taken(hold) => Ok(Met::New(Claim::of(room, hold, bound, key))),
-            Verdict::Answered(place) => Ok(Met::Again(Again {
-                room: room.clone(),
-                id,
-                mac,
-                place,
-                bound,
-                key,
-            })),
-            Verdict::AnotherBody => {
-                room.count(Replayed::Conflict);
-                Err(Refusal::RequestIdReused)
-            }
-            Verdict::Busy => {
-                room.count(Replayed::InProgress);
-                Err(Refusal::RequestInProgress)
-            }
+        match &self.0 {
+            Some(room) => Met::of(room, asked),
+            None => Ok(Met::New(Claim::untold())),
         }
     }
 
@@ -267,112 +222,20 @@ impl Replay {
     }
 }
 
-impl Again {
-    /// The answer, if it can be opened and rests on the same decisions.
-    pub async fn answer(&mut self, basis: Basis) -> Option<Kept> {
-        let place = self.place?;
-        let (directory, id, bound) = (
-            self.room.settings.directory.clone(),
-            self.id,
-            self.bound.clone(),
-        );
-        let key = self.key.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let sealed = segments::read(&directory, place, &id)?;
-            let hour = || segments::key_of_hour(&directory, place);
-            sealed.open(key.as_ref(), hour, &bound, &id)
-        });
-        let kept = Kept::unpack(&read.await.ok()??, basis)?;
-        self.room.count(Replayed::Replayed);
-        Some(kept)
-    }
-
-    /// The right to ask once more under the same id.
-    ///
-    /// # Errors
-    /// [`Refusal::RequestInProgress`] when somebody else has begun to.
-    pub fn ask_again(self) -> Result<Claim, Refusal> {
-        let Self {
-            room,
-            id,
-            mac,
-            bound,
-            key,
-            ..
-        } = self;
-        let Some(hold) = room.slots.take_again(id, mac, room.clock.seconds()) else {
-            room.count(Replayed::InProgress);
-            return Err(Refusal::RequestInProgress);
-        };
-        room.count(Replayed::AskedAgain);
-        Ok(Claim::of(&room, hold, bound, key))
-    }
-}
-
-impl Claim {
-    fn of(room: &Arc<Room>, hold: Hold, bound: Bound, key: Option<ReplayKey>) -> Self {
-        Self(Some(Box::new(Claimed {
-            room: room.clone(),
-            hold,
-            bound,
-            key,
-        })))
-    }
-
-    /// The keyed hash of the body, for the entry of the answer.
-    #[must_use]
-    pub fn body_mac(&self) -> Option<String> {
-        self.0.as_ref().map(|claimed| hex(claimed.hold.mac()))
-    }
-
-    /// Keeps the answer, once it is recorded and before it leaves. It is compressed, sealed and
-    /// written by a thread of its own: a disk that hangs costs copies, and no request.
-    pub async fn keep(self, kept: &Kept, basis: Basis) {
-        let Some(claimed) = self.0 else { return };
-        let Claimed {
-            room,
-            hold,
-            bound,
-            key,
-        } = *claimed;
-        let at = room.clock.seconds();
-        let under = match key {
-            Some(key) => Under::Caller(key),
-            None if room.settings.require_key => return hold.settle(at, None),
-            None => Under::Hour,
-        };
-        let (done, written) = oneshot::channel();
-        let job = Job {
-            hold,
-            at,
-            under,
-            bound,
-            plain: kept.pack(basis),
-            done,
-        };
-        let work = room.work().clone();
-        let refused = match work {
-            Some(work) => work.try_send(Work::Keep(Box::new(job))).err(),
-            None => return job.hold.settle(at, None),
-        };
-        match refused {
-            None => {
-                // It is written all the same.
-                let _ = tokio::time::timeout(PATIENCE, written).await;
-            }
-            Some(refused) => writer::give_up(refused, at),
-        }
-    }
-}
-
 impl Room {
     fn id(&self, member: &MemberId, request_id: Uuid) -> Id {
+        let mut hash = hmac::Context::with_key(&self.hashing);
+        hash.update(&[0]);
+        hash.update(member.as_str().as_bytes());
+        let owner: Owner = first(hash.sign().as_ref());
         let mut hash = hmac::Context::with_key(&self.hashing);
         hash.update(&[1]);
         hash.update(member.as_str().as_bytes());
         hash.update(&[0]);
         hash.update(request_id.as_bytes());
-        first(hash.sign().as_ref())
+        let mut id: Id = first(hash.sign().as_ref());
+        id[..owner.len()].copy_from_slice(&owner);
+        id
     }
 
     fn mac(&self, id: &Id, body: &[u8]) -> Mac {
@@ -405,12 +268,6 @@ fn first<const N: usize>(hash: &[u8]) -> [u8; N] {
         .zip(hash)
         .for_each(|(out, byte)| *out = *byte);
     out
-}
-
-impl std::fmt::Debug for Claimed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Claimed")
-    }
 }
 
 impl std::fmt::Debug for Room {

@@ -372,7 +372,7 @@ async fn remind(gateway: Arc<Gateway>) {
     let mut hourly = tokio::time::interval(REMIND_EVERY);
     loop {
         hourly.tick().await;
-        let overdue = gateway.waiting().overdue(Timestamp::now());
+        let overdue = gateway.waiting().unapproved(Timestamp::now());
         if overdue > 0 {
             tracing::warn!(
                 loket.overdue = overdue as u64,

@@ -136,7 +136,7 @@ impl Trail {
             Box::new(GlassEntry {
                 ground: Some(glass.ground),
                 justification: self.audit.seal(trace_id, &glass.justification),
-                entry: None,
+                ..GlassEntry::default()
             })
         });
         if let Some(span) = &mut self.span {
@@ -195,30 +195,45 @@ impl Trail {
         }
     }
 
-    /// Records that the lookup breaks the glass, before anyone is asked.
+    /// Hands to the log at once that the lookup breaks the glass, before anyone is asked; what is returned
+    /// waits until it is durable, also when the caller leaves.
     ///
     /// # Errors
     /// When it can't be recorded: nobody may be asked then.
-    pub async fn break_glass(&mut self) -> Result<Receipt, Refusal> {
+    pub fn break_glass(&self) -> impl Future<Output = Result<Receipt, Refusal>> + Send + use<> {
+        let kind = Kind::BreakGlass;
         let entry = Entry {
-            kind: Kind::BreakGlass,
+            kind,
             ..(*self.entry).clone()
         };
-        let receipt = self.write(&entry).await?;
+        let recorded = self.audit.record_whenever(&entry);
+        let metrics = self.telemetry.metrics().clone();
+        async move {
+            let receipt = recorded.await;
+            match &receipt {
+                Ok(_) => metrics.audit_recorded(kind.as_str()),
+                Err(_) => metrics.audit_write_failed(),
+            }
+            receipt
+        }
+    }
+
+    /// In which entry it stands that it did.
+    pub fn broke_glass(&mut self, entry: u64) {
         if let Some(glass) = &mut self.entry.break_glass {
-            glass.entry = Some(receipt.entry);
+            glass.entry = Some(entry);
             // It stands in that entry.
             glass.justification = None;
         }
-        Ok(receipt)
     }
 
-    /// Who approves, as the organisation asserts, and which entry.
-    pub fn approval(&mut self, approval: &Approval, entry: u64) {
+    /// Who approves, as the organisation asserts, which entry, and whether in time.
+    pub fn approval(&mut self, approval: &Approval, entry: u64, late: bool) {
         self.entry.clerk = Some(approval.clerk.clone());
         self.entry.counter = Some(approval.counter.clone());
         self.entry.break_glass = Some(Box::new(GlassEntry {
             entry: Some(entry),
+            late,
             ..GlassEntry::default()
         }));
     }

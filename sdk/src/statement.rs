@@ -20,7 +20,7 @@
 //! - `question`: SHA-256 in hex of the JSON array `[salt, organisation, purpose, record, scheme, value]`,
 //!   with the signature's own `salt`: nobody who sees the statement alone can try out citizens' numbers.
 //! - `asked`: the fields asked for, or those of the claims, sorted.
-//! - `fields`: of each field given, SHA-256 in base64url of `[salt, name, value]`; `claims`: likewise of
+//! - `fields`: of each field asked for and given, SHA-256 in base64url of `[salt, name, value]`; `claims`: likewise of
 //!   `[salt, field, {"claim": …, "result": …}]`, with the claim as it was asked. A field is claimed once.
 //! - All of it in the canonical form of RFC 8785. Integers beyond 2^53 and fractions that it would write
 //!   with an exponent aren't covered and can't be signed.
@@ -202,6 +202,17 @@ impl Statement {
         {
             return Err(Error::OtherFields);
         }
+        // What nobody asked for would be vouched for unseen, and could be told later.
+        let claimed = match asked {
+            Asked::Claims(_) => names.clone(),
+            Asked::Fields(_) => BTreeSet::new(),
+        };
+        let more = |signed: &BTreeMap<String, String>, names: &BTreeSet<&str>| {
+            let more = signed.keys().find(|name| !names.contains(name.as_str()));
+            more.map_or(Ok(()), |name| Err(Error::Unasked(name.clone())))
+        };
+        more(&self.wire.fields, &names)?;
+        more(&self.wire.claims, &claimed)?;
         let none = Map::new();
         let record = said.record.unwrap_or(&none);
         for name in &names {

@@ -176,6 +176,9 @@ pub struct GlassEntry {
     /// The entry of kind [`Kind::BreakGlass`]; none before there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<u64>,
+    /// The approval came after its time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 /// What became of one question to one source.

@@ -21,7 +21,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::lookup;
-use super::lookup::arguments::{Gateway, Question, Right, words};
+use super::lookup::arguments::{Gateway, Glass, Question, Right, words};
 use super::lookup::question::Basis;
 use super::lookup::table::Showing;
 use super::lookup::{code, voice};
@@ -80,6 +80,8 @@ pub struct Args {
         required_unless_present = "config"
     )]
     counter: Option<String>,
+    #[command(flatten)]
+    glass: Glass,
     /// For people or for programs
     #[arg(help_heading = "Answer", long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -189,6 +191,7 @@ impl Args {
                 clerk: self.clerk.clone()?,
                 counter: self.counter.clone()?,
             }),
+            glass: self.glass.clone(),
             request_id: Some(Uuid::now_v7()),
             deadline: Duration::from_secs(3),
             lang: None,

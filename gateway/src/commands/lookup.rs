@@ -5,6 +5,7 @@
 
 pub(super) mod arguments;
 pub(super) mod code;
+mod glass;
 pub(super) mod question;
 pub(super) mod subject;
 pub(super) mod table;
@@ -16,6 +17,7 @@ use std::io::{self, BufRead, Write};
 
 use anyhow::Context;
 use loket_sdk::client::{self, Client, Event, LookupBuilder};
+use loket_sdk::message::BreakGlass;
 use serde_json::{Value, json};
 
 pub use arguments::Args;
@@ -69,6 +71,7 @@ pub(super) struct Prepared<'a> {
     args: &'a Args,
     subject: loket_sdk::message::Subject,
     claims: Vec<Asked>,
+    glass: Option<BreakGlass>,
 }
 
 /// Reads what the arguments leave open; the inner error is a sentence for the caller.
@@ -92,7 +95,12 @@ pub(super) fn prepare<'a>(
         input,
         err,
     )?;
-    Ok(subject.map(|value| Prepared {
+    let value = match subject {
+        Ok(value) => value,
+        Err(what) => return Ok(Err(what)),
+    };
+    let glass = glass::read(&args.glass, input, err)?;
+    Ok(glass.map(|glass| Prepared {
         args,
         subject: loket_sdk::message::Subject {
             scheme: args.question.scheme,
@@ -100,6 +108,7 @@ pub(super) fn prepare<'a>(
             presented_as: args.question.presented_as,
         },
         claims,
+        glass,
     }))
 }
 
@@ -128,6 +137,9 @@ impl Prepared<'_> {
         if let Some(id) = args.request_id {
             lookup = lookup.request_id(id);
         }
+        if let Some(glass) = self.glass {
+            lookup = lookup.break_glass(glass.ground, glass.justification.into_exposed());
+        }
         for text in &question.record {
             lookup = match &text.fields {
                 Some(fields) => lookup.record_fields(&text.record, fields),
@@ -148,7 +160,7 @@ impl Prepared<'_> {
 }
 
 impl Gateway {
-    fn client(&self) -> client::Result<Client> {
+    pub(super) fn client(&self) -> client::Result<Client> {
         let mut builder = Client::builder()
             .url(&self.url)
             .certificate(&self.cert)

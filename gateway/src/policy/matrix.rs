@@ -15,7 +15,7 @@ use crate::directory::{Directory, Grant, Mode, ServiceGrant};
 type Place<'a> = (&'a MemberId, Purpose, &'a RecordRef, &'a AgencyId);
 
 /// Every consumer, purpose, record and source with a grant in force today, and what may be known of
-/// each field. What isn't there isn't granted.
+/// each field, by the purpose and with the glass broken. What isn't there isn't granted.
 #[must_use]
 pub fn matrix(directory: &Directory, today: Date) -> String {
     let mut granted: BTreeMap<Place<'_>, Vec<&Grant>> = BTreeMap::new();
@@ -35,6 +35,9 @@ pub fn matrix(directory: &Directory, today: Date) -> String {
          read    the value is given, and claims on it are answered\n\
          verify  claims are answered with match or mismatch; the value isn't given\n\
          -       neither\n\
+         \n\
+         The second word is what a lookup that breaks the glass may know: of that record, for\n\
+         whatever purpose and in spite of a hold.\n\
          \n\
          What isn't listed isn't granted.\n"
     );
@@ -64,6 +67,17 @@ pub fn matrix(directory: &Directory, today: Date) -> String {
                 format_args!("    by {id}, {agreement}, {valid_from} to {valid_to}"),
             );
         }
+        let own = |grant: &&Grant| {
+            grant.break_glass_ok
+                && (&grant.consumer, &grant.record, &grant.source) == (*consumer, *record, *source)
+        };
+        let in_force = |grant: &&Grant| grant.is_in_force(today);
+        let marked: Vec<&Grant> = directory
+            .grants()
+            .iter()
+            .filter(own)
+            .filter(in_force)
+            .collect();
         let fields = schema::record(record).map_or(&[] as &[Field], |schema| schema.fields());
         let width = fields
             .iter()
@@ -73,7 +87,12 @@ pub fn matrix(directory: &Directory, today: Date) -> String {
         for field in fields {
             line(
                 &mut text,
-                format_args!("      {:width$}  {}", field.name, word(grants, field)),
+                format_args!(
+                    "      {:width$}  {:6}  {}",
+                    field.name,
+                    word(grants, field),
+                    word(&marked, field)
+                ),
             );
         }
     }

@@ -3,13 +3,13 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-use crate::directory::Directory;
+use crate::directory::{Directory, KeyUse, Source};
 use crate::policy::{Allowed, Permit, Permitted};
 
 pub(super) const LENGTH: usize = 16;
 
-/// What an answer rests on: every source, with the grants and fields, or why it isn't asked. Values
-/// of claims are the body's, which is the same anyway.
+/// What an answer rests on: every source with the keys that it signs by, the grants as they were signed
+/// and the fields, or why it isn't asked. Values of claims are the body's, which is the same anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Basis(pub(super) [u8; LENGTH]);
 
@@ -21,8 +21,10 @@ impl Basis {
         let legs = permitted.routed().legs().iter();
         for (leg, decision) in legs.zip(permitted.decisions()) {
             word(&mut digest, &leg.schema.record.to_string());
-            let source = leg.source.map(|index| &directory.sources()[index].agency);
-            word(&mut digest, source.map_or("", |agency| agency.as_str()));
+            match leg.source.map(|index| &directory.sources()[index]) {
+                Some(source) => vouched(&mut digest, source, directory),
+                None => word(&mut digest, ""),
+            }
             match decision {
                 Ok(permit) => granted(&mut digest, permit, directory),
                 Err(reason) => word(&mut digest, reason.as_str()),
@@ -36,11 +38,39 @@ impl Basis {
     }
 }
 
-fn granted(digest: &mut Context, permit: &Permit, directory: &Directory) {
-    for &grant in permit.grants() {
-        word(digest, &directory.grants()[grant].id);
+/// Whose word it is, and what shows that.
+fn vouched(digest: &mut Context, source: &Source, directory: &Directory) {
+    let agency = source.agency.as_str();
+    word(digest, agency);
+    digest.update(&[u8::from(source.requires_signature)]);
+    let members = directory.members().iter();
+    let own = members.filter(|member| member.id.as_str() == agency);
+    let keys = own.flat_map(|member| &member.keys);
+    for key in keys.filter(|key| key.allows == KeyUse::Answer) {
+        word(digest, &key.id);
+        // Ed25519's and P-256's differ in length.
+        digest.update(key.public.as_bytes());
+        for day in [key.from, key.to] {
+            let (year, month, day) = day.map_or((0, 0, 0), |it| (it.year(), it.month(), it.day()));
+            digest.update(&year.to_le_bytes());
+            digest.update(&month.to_le_bytes());
+            digest.update(&day.to_le_bytes());
+        }
     }
     word(digest, "");
+}
+
+fn granted(digest: &mut Context, permit: &Permit, directory: &Directory) {
+    for &grant in permit.grants() {
+        let grant = &directory.grants()[grant];
+        word(digest, &grant.id);
+        let signature = grant.signature.as_ref();
+        word(digest, signature.map_or("", |signature| &signature.kid));
+        let serial = signature.map_or(0, |signature| signature.serial);
+        digest.update(&serial.to_le_bytes());
+    }
+    word(digest, "");
+    digest.update(&[u8::from(permit.stale_ok())]);
     match permit.allowed() {
         Allowed::Fields(fields) => {
             word(digest, "fields");

@@ -1,15 +1,16 @@
 //! Seal: an answer in, bytes out that only the same caller's key, id and body open.
 //!
-//! AES-256-GCM under HKDF-SHA256 of the caller's key, salted with the body's hash, for this member and
-//! id. A caller without a key has the hour's: a random one in a file beside, which goes when the
-//! answers go. Whoever has the disk until then, and guesses the body, can read those.
+//! AES-256-GCM under HKDF-SHA256 of the caller's key, salted with a hash of the body under the gateway's
+//! own key, for this member and id. A caller without a key has the hour's: a random one in a file
+//! beside, which goes when the answers go. The gateway's isn't on that disk: whoever has only the disk
+//! can neither read an answer nor put another in its place, also when the body is known.
 
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
@@ -17,6 +18,7 @@ use loket_sdk::ids::MemberId;
 use loket_sdk::message::REPLAY_KEY_HEADER;
 use uuid::Uuid;
 
+use super::first;
 use super::kept::decompress;
 use super::slots::{Id, Mac};
 use crate::refusal::Refusal;
@@ -77,13 +79,14 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    pub(super) fn of(member: &MemberId, request_id: Uuid, body: &[u8]) -> Self {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, body).as_ref());
+    pub(super) fn of(own: &hmac::Key, member: &MemberId, request_id: Uuid, body: &[u8]) -> Self {
+        let mut hash = hmac::Context::with_key(own);
+        hash.update(&[3]);
+        hash.update(body);
         Self {
             member: member.clone(),
             request_id,
-            body: hash,
+            body: first(hash.sign().as_ref()),
         }
     }
 
@@ -142,13 +145,13 @@ impl Sealed {
         Ok(Self(out))
     }
 
-    /// The answer's plain bytes; nothing if it isn't of this key, id and body.
+    /// The answer's plain bytes; nothing if it isn't of this key, id, body and time.
     pub(super) fn open(
         mut self,
         caller: Option<&ReplayKey>,
         hour: impl FnOnce() -> Option<ReplayKey>,
         bound: &Bound,
-        id: &Id,
+        (id, mac, at): (&Id, &Mac, u32),
     ) -> Option<Vec<u8>> {
         let head = Head::read(&self.0)?;
         let key = match (head.by, caller) {
@@ -156,7 +159,7 @@ impl Sealed {
             (BY_HOUR, None) => hour()?,
             _ => return None,
         };
-        if head.id != *id {
+        if (head.id, head.mac, head.at) != (*id, *mac, at) {
             return None;
         }
         let key = bound.key(&key).ok()?;

@@ -1,24 +1,23 @@
-//! Segments: sealed answers in, files of one hour each out, which go when 24 hours are over or the
-//! bound is reached. A record is its length and what was sealed; a torn last one is cut off.
+//! Segments: sealed answers in, files of one member and one hour each out, which go when 24 hours are
+//! over or, beyond the bound, from whoever has the most. A torn last record is cut off.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::REPLAYED_FOR;
-use super::seal::{HEAD, Head, ReplayKey, Sealed};
-use super::slots::{Id, Mac, Place};
+use super::files::{
+    Found, LENGTH, LONGEST, NUMBER_BITS, found, key_path, path_of, private, read_key, scan,
+};
+use super::seal::{ReplayKey, Sealed};
+use super::slots::{Id, Mac, Owner, Place, owner};
 use crate::config::ReplaySettings;
 
 const HOUR: u32 = 3_600;
-/// A segment's name is its hour and its number within; the number has so many bits.
-const NUMBER_BITS: u32 = 12;
-/// Segments that the bound is shared out to: what goes first is an eighth of all.
+/// No segment is larger than this share of the bound, so that never more goes at once.
 const SHARES: u64 = 8;
-/// The length before each record.
-const LENGTH: u32 = 4;
 
 /// Why the directory can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +29,11 @@ pub enum OpenError {
         dir: PathBuf,
     },
     /// The file system refused.
-    #[error("can't open the kept answers at {}", .path.display())]
+    #[error(
+        "can't open {}, where answers are kept to be given again. Mend it; or move it away and start: \
+         what is in it is asked again then; or set enabled = false in [replay]",
+        .path.display()
+    )]
     Io {
         /// The file or directory concerned.
         path: PathBuf,
@@ -43,21 +46,33 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
-/// The files, oldest first; the last may be written to.
+/// The files of each member.
 #[derive(Debug)]
 pub(super) struct Segments {
     dir: PathBuf,
     _lock: File,
     bound: u64,
-    all: VecDeque<Segment>,
-    open: Option<File>,
+    owned: BTreeMap<Owner, Owned>,
+    /// The last hour of any.
+    latest: u32,
+    /// The one that was written to last.
+    open: Option<(Owner, File)>,
     keys: BTreeMap<u32, ReplayKey>,
+}
+
+/// One member's, oldest first; the last may be written to.
+#[derive(Debug, Default)]
+struct Owned {
+    segments: VecDeque<Segment>,
+    bytes: u64,
 }
 
 #[derive(Debug)]
 struct Segment {
     name: u32,
     bytes: u64,
+    /// Nothing can be added to it: it ends elsewhere than it should, or couldn't be read.
+    broken: bool,
 }
 
 impl Segment {
@@ -66,34 +81,16 @@ impl Segment {
     }
 }
 
+impl Owned {
+    fn push(&mut self, segment: Segment) {
+        self.bytes += segment.bytes;
+        self.segments.push_back(segment);
+    }
+}
+
 fn is_over(hour: u32, now: u32) -> bool {
     let end = (u64::from(hour) + 1) * u64::from(HOUR);
     u64::from(now) >= end + u64::from(REPLAYED_FOR)
-}
-
-fn path_of(dir: &Path, name: u32) -> PathBuf {
-    let (hour, number) = (name >> NUMBER_BITS, name & ((1 << NUMBER_BITS) - 1));
-    dir.join(format!("{hour}-{number}.sealed"))
-}
-
-fn key_path(dir: &Path, hour: u32) -> PathBuf {
-    dir.join(format!("{hour}.key"))
-}
-
-/// A file of ours, by its name.
-enum Found {
-    Segment(u32),
-    Key(u32),
-}
-
-fn found(name: &str) -> Option<Found> {
-    if let Some(hour) = name.strip_suffix(".key") {
-        return hour.parse().ok().map(Found::Key);
-    }
-    let (hour, number) = name.strip_suffix(".sealed")?.split_once('-')?;
-    let (hour, number): (u32, u32) = (hour.parse().ok()?, number.parse().ok()?);
-    let fits = hour < 1 << (u32::BITS - NUMBER_BITS) && number < 1 << NUMBER_BITS;
-    fits.then_some(Found::Segment(hour << NUMBER_BITS | number))
 }
 
 impl Segments {
@@ -110,19 +107,20 @@ impl Segments {
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(io(&dir))?;
-        let lock = private().write(true).create(true).open(dir.join("lock"));
-        let lock = lock.map_err(io(&dir))?;
+        let path = dir.join("lock");
+        let lock = private().write(true).create(true).open(&path);
+        let lock = lock.map_err(io(&path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { dir }),
-            Err(TryLockError::Error(source)) => return Err(OpenError::Io { path: dir, source }),
+            Err(TryLockError::Error(source)) => return Err(OpenError::Io { path, source }),
         }
         let mut names = Vec::new();
         let mut keys = BTreeMap::new();
         for entry in fs::read_dir(&dir).map_err(io(&dir))? {
             let entry = entry.map_err(io(&dir))?;
             match entry.file_name().to_str().and_then(found) {
-                Some(Found::Segment(name)) => names.push(name),
+                Some(Found::Segment(name, owner)) => names.push((name, owner)),
                 Some(Found::Key(hour)) => {
                     // One that can't be read opens nothing; what it sealed is asked again.
                     if let Some(key) = read_key(&dir, hour) {
@@ -133,21 +131,36 @@ impl Segments {
             }
         }
         names.sort_unstable();
-        let mut all = VecDeque::new();
-        for name in names {
-            let path = path_of(&dir, name);
-            let bytes = if is_over(name >> NUMBER_BITS, now) {
-                0
-            } else {
-                scan(&path, name, each).map_err(io(&path))?
+        let mut owned: BTreeMap<Owner, Owned> = BTreeMap::new();
+        let latest = names.last().map_or(0, |(name, _)| name >> NUMBER_BITS);
+        for (name, owner) in names {
+            let mut segment = Segment {
+                name,
+                bytes: 0,
+                broken: false,
             };
-            all.push_back(Segment { name, bytes });
+            if !is_over(segment.hour(), now) {
+                let path = path_of(&dir, owner, name);
+                match scan(&path, name, each) {
+                    Ok(bytes) => segment.bytes = bytes,
+                    Err(error) => {
+                        segment.broken = true;
+                        tracing::warn!(
+                            loket.cause = %error,
+                            loket.path = %path.display(),
+                            "kept answers can't be read and are asked again; their file goes with its hour"
+                        );
+                    }
+                }
+            }
+            owned.entry(owner).or_default().push(segment);
         }
         let mut segments = Self {
             dir,
             _lock: lock,
             bound: settings.max_bytes,
-            all,
+            owned,
+            latest,
             open: None,
             keys,
         };
@@ -155,40 +168,47 @@ impl Segments {
         Ok(segments)
     }
 
-    /// Adds a sealed answer. It isn't synced: what a power cut takes is asked again.
-    pub(super) fn append(&mut self, sealed: &Sealed, now: u32) -> io::Result<Place> {
-        let too_long = |_| io::Error::other("an answer is too long to be kept");
-        let length = u32::try_from(sealed.0.len()).map_err(too_long)?;
-        let whole = u64::from(LENGTH) + u64::from(length);
-        let share = self.bound / SHARES;
-        let hour = self.hour(now);
-        let fits = |segment: &Segment| {
-            segment.hour() == hour && segment.bytes + whole <= share.min(u32::MAX.into())
+    /// Adds a sealed answer, unless it is too large for the bound. It isn't synced: what a power cut
+    /// takes is asked again.
+    pub(super) fn append(
+        &mut self,
+        id: &Id,
+        sealed: &Sealed,
+        now: u32,
+    ) -> io::Result<Option<Place>> {
+        let share = (self.bound / SHARES).min(LONGEST.into());
+        let whole = u64::from(LENGTH) + sealed.0.len() as u64;
+        let (Ok(length), true) = (u32::try_from(sealed.0.len()), whole <= share) else {
+            return Ok(None);
         };
-        if self.open.is_none() || !self.all.back().is_some_and(fits) {
-            self.begin(hour)?;
-        }
-        let (Some(segment), Some(file)) = (self.all.back_mut(), &mut self.open) else {
+        let owner = owner(id);
+        self.aim(owner, share - whole, self.hour(now))?;
+        let segment = self.owned.get_mut(&owner).and_then(|own| {
+            let last = own.segments.back_mut()?;
+            Some((last, &mut own.bytes))
+        });
+        let (Some((segment, bytes)), Some((_, file))) = (segment, &mut self.open) else {
             return Err(io::Error::other("no segment is open"));
         };
-        let offset = segment.bytes;
         let mut record = Vec::with_capacity(sealed.0.len() + 4);
         record.extend(length.to_le_bytes());
         record.extend(&sealed.0);
         if let Err(error) = file.write_all(&record) {
-            if file.set_len(offset).is_err() {
-                self.open = None;
+            if file.set_len(segment.bytes).is_err() {
+                segment.broken = true;
             }
             return Err(error);
         }
-        segment.bytes += whole;
+        let offset = u32::try_from(segment.bytes).unwrap_or(u32::MAX);
         let place = Place {
             segment: segment.name,
-            offset: u32::try_from(offset).map_err(too_long)? + LENGTH,
+            offset: offset.saturating_add(LENGTH),
             length,
         };
-        self.shrink();
-        Ok(place)
+        segment.bytes += whole;
+        *bytes += whole;
+        self.shrink(owner);
+        Ok(Some(place))
     }
 
     /// The key of this hour for callers that have none.
@@ -209,8 +229,12 @@ impl Segments {
 
     /// Takes away what is over.
     pub(super) fn sweep(&mut self, now: u32) {
-        while self.all.front().is_some_and(|s| is_over(s.hour(), now)) {
-            self.drop_first();
+        let over = |own: &Owned| own.segments.front().is_some_and(|s| is_over(s.hour(), now));
+        let owners = self.owned.iter().filter(|(_, own)| over(own));
+        for owner in owners.map(|(owner, _)| *owner).collect::<Vec<_>>() {
+            while self.owned.get(&owner).is_some_and(over) {
+                self.drop_first(owner);
+            }
         }
         let over: Vec<u32> = self
             .keys
@@ -226,43 +250,76 @@ impl Segments {
 
     /// The hour that is written to; under a clock that was set back it is the last one's still.
     fn hour(&self, now: u32) -> u32 {
-        let last = self.all.back().map_or(0, Segment::hour);
-        last.max(now / HOUR)
+        self.latest.max(now / HOUR)
     }
 
-    fn begin(&mut self, hour: u32) -> io::Result<()> {
-        let name = match self.all.back() {
+    /// Opens the member's last segment if it is this hour's and has no more bytes than `most`, or
+    /// begins another.
+    fn aim(&mut self, owner: Owner, most: u64, hour: u32) -> io::Result<()> {
+        let own = self.owned.entry(owner).or_default();
+        let fits = |s: &&mut Segment| s.hour() == hour && s.bytes <= most && !s.broken;
+        if let Some(last) = own.segments.back_mut().filter(fits) {
+            if self.open.as_ref().is_some_and(|(of, _)| *of == owner) {
+                return Ok(());
+            }
+            let path = path_of(&self.dir, owner, last.name);
+            let file = private().append(true).open(path);
+            match file.and_then(|file| file.metadata().map(|of| (file, of.len()))) {
+                Ok((file, length)) if length == last.bytes => {
+                    self.open = Some((owner, file));
+                    return Ok(());
+                }
+                // Somebody took it away or wrote to it.
+                Ok(_) => last.broken = true,
+                Err(error) if error.kind() == ErrorKind::NotFound => last.broken = true,
+                Err(error) => return Err(error),
+            }
+        }
+        let name = match own.segments.back() {
             Some(last) if last.hour() >= hour => last.name + 1,
             _ => hour << NUMBER_BITS,
         };
-        let path = path_of(&self.dir, name);
+        let path = path_of(&self.dir, owner, name);
         let file = private().append(true).create_new(true).open(path)?;
-        self.open = Some(file);
-        self.all.push_back(Segment { name, bytes: 0 });
+        self.open = Some((owner, file));
+        self.latest = hour.max(name >> NUMBER_BITS);
+        own.push(Segment {
+            name,
+            bytes: 0,
+            broken: false,
+        });
         Ok(())
     }
 
-    /// The oldest go until all are within the bound.
-    fn shrink(&mut self) {
-        while self.all.len() > 1 && self.all.iter().map(|s| s.bytes).sum::<u64>() > self.bound {
-            self.drop_first();
+    /// The oldest of whoever has the most go until all are within the bound; the one that was just
+    /// written is within it by itself.
+    fn shrink(&mut self, written: Owner) {
+        while self.owned.values().map(|own| own.bytes).sum::<u64>() > self.bound {
+            let others =
+                |(owner, own): &(&Owner, &Owned)| **owner != written || own.segments.len() > 1;
+            let largest = self.owned.iter().filter(others);
+            let Some((&owner, _)) = largest.max_by_key(|(_, own)| own.bytes) else {
+                return;
+            };
+            self.drop_first(owner);
         }
     }
 
-    fn drop_first(&mut self) {
-        if let Some(segment) = self.all.pop_front() {
-            remove(&path_of(&self.dir, segment.name));
+    fn drop_first(&mut self, owner: Owner) {
+        let Some(own) = self.owned.get_mut(&owner) else {
+            return;
+        };
+        if let Some(segment) = own.segments.pop_front() {
+            own.bytes -= segment.bytes;
+            remove(&path_of(&self.dir, owner, segment.name));
         }
-        if self.all.is_empty() {
-            self.open = None;
+        if own.segments.is_empty() {
+            self.owned.remove(&owner);
+            if self.open.as_ref().is_some_and(|(of, _)| *of == owner) {
+                self.open = None;
+            }
         }
     }
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.mode(0o600);
-    options
 }
 
 fn remove(path: &Path) {
@@ -274,63 +331,4 @@ fn remove(path: &Path) {
             "kept answers that are over can't be deleted"
         );
     }
-}
-
-/// Tells of every whole record, and cuts off what is torn; how many bytes are left.
-fn scan(path: &Path, name: u32, each: &mut dyn FnMut(Id, Mac, u32, Place)) -> io::Result<u64> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let size = file.metadata()?.len();
-    let mut reader = BufReader::new(&file);
-    let mut end = 0_u64;
-    let mut head = [0; LENGTH as usize + HEAD];
-    while end + head.len() as u64 <= size {
-        reader.read_exact(&mut head)?;
-        let (length, head) = head.split_at(LENGTH as usize);
-        let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
-        let next = end + u64::from(LENGTH) + u64::from(length);
-        let known = Head::read(head).filter(|_| next <= size);
-        let (Some(known), Ok(offset)) = (known, u32::try_from(end)) else {
-            break;
-        };
-        let Some(rest) = i64::from(length)
-            .checked_sub(HEAD as i64)
-            .filter(|rest| *rest >= 0)
-        else {
-            break;
-        };
-        let place = Place {
-            segment: name,
-            offset: offset + LENGTH,
-            length,
-        };
-        each(known.id, known.mac, known.at, place);
-        reader.seek_relative(rest)?;
-        end = next;
-    }
-    drop(reader);
-    if end < size {
-        file.set_len(end)?;
-    }
-    Ok(end)
-}
-
-/// The record at a place; nothing when its segment is gone.
-pub(super) fn read(dir: &Path, place: Place, id: &Id) -> Option<Sealed> {
-    let file = File::open(path_of(dir, place.segment)).ok()?;
-    let mut bytes = vec![0; usize::try_from(place.length).ok()?];
-    file.read_exact_at(&mut bytes, place.offset.into()).ok()?;
-    Head::read(&bytes).filter(|head| head.id == *id)?;
-    Some(Sealed(bytes))
-}
-
-/// The key of the hour in which a place was written.
-pub(super) fn key_of_hour(dir: &Path, place: Place) -> Option<ReplayKey> {
-    read_key(dir, place.segment >> NUMBER_BITS)
-}
-
-fn read_key(dir: &Path, hour: u32) -> Option<ReplayKey> {
-    let mut bytes = [0; 32];
-    let mut file = File::open(key_path(dir, hour)).ok()?;
-    file.read_exact(&mut bytes).ok()?;
-    Some(ReplayKey::from_bytes(bytes))
 }

@@ -1,16 +1,24 @@
 //! Slots: what is known of each id; about a hundred bytes each. Nothing here waits.
+//!
+//! Beyond the bound the oldest of whoever has the most goes, so that a member with less than its share
+//! loses nothing to another.
 
-use std::collections::VecDeque;
-use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::REPLAYED_FOR;
 use crate::telemetry::{Replayed, Telemetry};
 
-/// Keyed hash of a member and its id.
+/// Keyed hash of a member and its id; the first bytes are the member's.
 pub(super) type Id = [u8; 16];
+/// Keyed hash of a member: whose share it counts against.
+pub(super) type Owner = [u8; 4];
 /// Keyed hash of a body.
 pub(super) type Mac = [u8; 8];
+
+pub(super) fn owner(id: &Id) -> Owner {
+    [id[0], id[1], id[2], id[3]]
+}
 
 /// Where a sealed answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +33,8 @@ struct Slot {
     mac: Mac,
     /// When it was answered, in seconds; of one that is busy, when that began.
     at: u32,
+    /// Which of the same second.
+    number: u32,
     busy: bool,
     place: Option<Place>,
 }
@@ -40,15 +50,19 @@ pub(super) struct Slots {
 #[derive(Debug, Default)]
 struct Known {
     slots: HashMap<Id, Slot>,
-    /// Oldest first. One that was answered anew since stands here twice, and counts by its last.
-    order: VecDeque<(u32, Id)>,
+    /// Of each member the ids that aren't busy, once each, oldest first.
+    settled: HashMap<Owner, BTreeMap<(u32, u32), Id>>,
+    next: u32,
+    /// When what is over was last dropped.
+    tidied: u32,
 }
 
 /// What an id comes to.
 #[derive(Debug)]
 pub(super) enum Verdict {
     Taken(Hold),
-    Answered(Option<Place>),
+    /// When, and where the answer is.
+    Answered(u32, Option<Place>),
     AnotherBody,
     Busy,
 }
@@ -79,16 +93,12 @@ impl Slots {
     pub(super) fn meet(self: &Arc<Self>, id: Id, mac: Mac, now: u32) -> Verdict {
         let mut known = self.known();
         let evicted = known.tidy(self.max, now);
-        let verdict = match known.slots.entry(id) {
-            Entry::Occupied(slot) if slot.get().mac != mac && !slot.get().is_stale(now) => {
-                Verdict::AnotherBody
-            }
-            Entry::Occupied(slot) if slot.get().busy => Verdict::Busy,
-            Entry::Occupied(slot) if !slot.get().is_stale(now) => {
-                Verdict::Answered(slot.get().place)
-            }
-            entry => {
-                entry.insert_entry(Slot::busy(mac, now));
+        let verdict = match known.slots.get(&id).filter(|slot| !slot.is_stale(now)) {
+            Some(slot) if slot.mac != mac => Verdict::AnotherBody,
+            Some(slot) if slot.busy => Verdict::Busy,
+            Some(slot) => Verdict::Answered(slot.at, slot.place),
+            None => {
+                known.put(id, Slot::busy(mac, now));
                 Verdict::Taken(self.hold(id, mac, None))
             }
         };
@@ -104,7 +114,7 @@ impl Slots {
             Some(slot) if slot.busy || slot.mac != mac => return None,
             before => before.copied(),
         };
-        known.slots.insert(id, Slot::busy(mac, now));
+        known.put(id, Slot::busy(mac, now));
         drop(known);
         Some(self.hold(id, mac, before))
     }
@@ -121,21 +131,20 @@ impl Slots {
             .get(&id)
             .is_none_or(|slot| place.is_some() && (slot.place.is_none() || slot.at <= at));
         if newer {
-            let busy = false;
-            known.slots.insert(
-                id,
-                Slot {
-                    mac,
-                    at,
-                    busy,
-                    place,
-                },
-            );
-            known.order.push_back((at, id));
+            known.put(id, Slot::settled(mac, at, place));
         }
         let evicted = known.tidy(self.max, now);
         drop(known);
         self.count(evicted);
+    }
+
+    /// Where an answer is whose id was settled before it was written.
+    pub(super) fn found(&self, id: Id, mac: Mac, at: u32, place: Place) {
+        if let Some(slot) = self.known().slots.get_mut(&id)
+            && (slot.mac, slot.at, slot.busy) == (mac, at, false)
+        {
+            slot.place = Some(place);
+        }
     }
 
     fn hold(self: &Arc<Self>, id: Id, mac: Mac, before: Option<Slot>) -> Hold {
@@ -162,6 +171,12 @@ impl Slots {
     pub(super) fn len(&self) -> usize {
         self.known().slots.len()
     }
+
+    /// How many stand in an order.
+    #[cfg(test)]
+    pub(super) fn ordered(&self) -> usize {
+        self.known().settled.values().map(BTreeMap::len).sum()
+    }
 }
 
 impl Slot {
@@ -169,8 +184,19 @@ impl Slot {
         Self {
             mac,
             at: now,
+            number: 0,
             busy: true,
             place: None,
+        }
+    }
+
+    fn settled(mac: Mac, at: u32, place: Option<Place>) -> Self {
+        Self {
+            mac,
+            at,
+            number: 0,
+            busy: false,
+            place,
         }
     }
 
@@ -180,54 +206,122 @@ impl Slot {
 }
 
 impl Known {
-    /// Drops what is over, and the oldest beyond the bound; how many of the latter.
+    fn put(&mut self, id: Id, mut slot: Slot) {
+        self.take(&id);
+        if !slot.busy {
+            self.next = self.next.wrapping_add(1);
+            slot.number = self.next;
+            let own = self.settled.entry(owner(&id)).or_default();
+            own.insert((slot.at, slot.number), id);
+        }
+        self.slots.insert(id, slot);
+    }
+
+    fn take(&mut self, id: &Id) {
+        let Some(slot) = self.slots.remove(id).filter(|slot| !slot.busy) else {
+            return;
+        };
+        let owner = owner(id);
+        if let Some(own) = self.settled.get_mut(&owner) {
+            own.remove(&(slot.at, slot.number));
+            if own.is_empty() {
+                self.settled.remove(&owner);
+            }
+        }
+    }
+
+    /// Drops what is over, and beyond the bound the oldest of whoever has the most; how many of the
+    /// latter.
     fn tidy(&mut self, max: usize, now: u32) -> u64 {
+        if self.tidied != now {
+            self.tidied = now;
+            let over = |((at, _), _): &(&(u32, u32), &Id)| is_over(*at, now);
+            let all = self.settled.values();
+            let ids = all.flat_map(|own| own.iter().take_while(over).map(|(_, id)| *id));
+            for id in ids.collect::<Vec<_>>() {
+                self.take(&id);
+            }
+        }
         let mut evicted = 0;
-        while let Some(&(at, id)) = self.order.front() {
-            let over = is_over(at, now);
-            if !over && self.slots.len() <= max {
+        while self.slots.len() > max {
+            let largest = self.settled.values().max_by_key(|own| own.len());
+            let Some((_, &id)) = largest.and_then(BTreeMap::first_key_value) else {
                 break;
-            }
-            self.order.pop_front();
-            let is_it = self
-                .slots
-                .get(&id)
-                .is_some_and(|slot| !slot.busy && slot.at == at);
-            if is_it {
-                self.slots.remove(&id);
-                evicted += u64::from(!over);
-            }
+            };
+            self.take(&id);
+            evicted += 1;
         }
         evicted
     }
 }
 
 impl Hold {
-    pub(super) fn id(&self) -> &Id {
-        &self.id
-    }
-
     pub(super) fn mac(&self) -> &Mac {
         &self.mac
     }
 
     /// It is answered; where the answer is, if it was kept.
     pub(super) fn settle(mut self, at: u32, place: Option<Place>) {
-        let (mac, busy) = (self.mac, false);
+        let slot = Slot::settled(self.mac, at, place);
         let mut known = self.slots.known();
-        known.slots.insert(
-            self.id,
-            Slot {
-                mac,
-                at,
-                busy,
-                place,
-            },
-        );
-        known.order.push_back((at, self.id));
+        known.put(self.id, slot);
         drop(known);
         self.settled = true;
     }
+
+    /// Lets whoever writes the answer settle it, as long as the loan lasts.
+    pub(super) fn lend(self, at: u32) -> (Loan, Lent) {
+        let (slots, id, mac) = (self.slots.clone(), self.id, self.mac);
+        let hold = Arc::new(Mutex::new(Some(self)));
+        let lent = Lent {
+            hold: hold.clone(),
+            slots,
+            id,
+            mac,
+            at,
+        };
+        (Loan { hold, at }, lent)
+    }
+}
+
+/// A hold that was lent. When this drops the id is answered, and isn't busy for as long as a disk hangs.
+#[derive(Debug)]
+pub(super) struct Loan {
+    hold: Arc<Mutex<Option<Hold>>>,
+    at: u32,
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(hold) = take(&self.hold) {
+            hold.settle(self.at, None);
+        }
+    }
+}
+
+/// What the writer knows of an id.
+#[derive(Debug)]
+pub(super) struct Lent {
+    hold: Arc<Mutex<Option<Hold>>>,
+    slots: Arc<Slots>,
+    pub(super) id: Id,
+    pub(super) mac: Mac,
+    pub(super) at: u32,
+}
+
+impl Lent {
+    /// Where the answer is, if it was kept; also when nobody waits for it any more.
+    pub(super) fn settle(self, place: Option<Place>) {
+        match (take(&self.hold), place) {
+            (Some(hold), place) => hold.settle(self.at, place),
+            (None, Some(place)) => self.slots.found(self.id, self.mac, self.at, place),
+            (None, None) => {}
+        }
+    }
+}
+
+fn take(hold: &Mutex<Option<Hold>>) -> Option<Hold> {
+    hold.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 impl Drop for Hold {
@@ -237,13 +331,8 @@ impl Drop for Hold {
         }
         let mut known = self.slots.known();
         match self.before {
-            Some(slot) => {
-                known.slots.insert(self.id, slot);
-                known.order.push_back((slot.at, self.id));
-            }
-            None => {
-                known.slots.remove(&self.id);
-            }
+            Some(slot) => known.put(self.id, slot),
+            None => known.take(&self.id),
         }
     }
 }

@@ -1,3 +1,6 @@
+mod disk;
+mod shares;
+
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -12,6 +15,9 @@ use proptest::test_runner::TestRunner;
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::basis::{self, Basis};
+use super::met::PATIENCE;
+use super::seal::{self, Bound, Sealed, Under};
 use super::*;
 use crate::fixture::world;
 
@@ -84,8 +90,12 @@ impl Lookup {
         MemberId::parse(["mpp-kota", "dukcapil"][usize::from(self.member)]).unwrap()
     }
 
+    fn body(self) -> String {
+        format!("{{\"subject\":\"{NIK}\",\"n\":{}}}", self.body)
+    }
+
     fn meet(self, replay: &Replay) -> Result<Met, Refusal> {
-        let body = format!("{{\"subject\":\"{NIK}\",\"n\":{}}}", self.body);
+        let body = self.body();
         replay.meet(Asked {
             member: &self.member(),
             request_id: Uuid::from_u128(self.id.into()),
@@ -287,43 +297,6 @@ async fn sweep(replay: &Replay) {
 }
 
 #[tokio::test]
-async fn a_restart_finds_what_is_whole() {
-    let desk = Desk::new();
-    let replay = desk.open();
-    let lookups = [0, 1, 2].map(|id| Lookup { id, ..USUAL });
-    for lookup in lookups {
-        lookup.answered(&replay, 1).await;
-    }
-    settled(replay).await;
-    let file = desk.files(".sealed").remove(0);
-    let whole = fs::read(&file).unwrap();
-    fs::write(&file, &whole[..whole.len() - 1]).unwrap();
-    let replay = desk.open();
-    let shorter = fs::metadata(&file).unwrap().len();
-    assert!(shorter < whole.len() as u64 && shorter > 0, "it is cut off");
-    assert_eq!(lookups[0].answered(&replay, 2).await, 1);
-    assert_eq!(lookups[1].answered(&replay, 2).await, 1);
-    assert_eq!(lookups[2].answered(&replay, 2).await, 2);
-    settled(replay).await;
-    // Whatever stands at an end that a power cut left behind.
-    for rubbish in [vec![0; 100], vec![255; 100], vec![1; 3]] {
-        let mut end = OpenOptions::new().append(true).open(&file).unwrap();
-        end.write_all(&rubbish).unwrap();
-        let replay = desk.open();
-        assert_eq!(fs::metadata(&file).unwrap().len(), shorter);
-        assert_eq!(lookups[1].answered(&replay, 3).await, 1);
-        settled(replay).await;
-    }
-    // A bit that fell over opens nothing.
-    let mut bytes = fs::read(&file).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&file, bytes).unwrap();
-    let replay = desk.open();
-    assert_eq!(lookups[0].answered(&replay, 4).await, 1);
-    assert_eq!(lookups[1].answered(&replay, 4).await, 4);
-}
-
-#[tokio::test]
 async fn the_audit_log_tells_of_ids_whose_answer_is_lost() {
     let desk = Desk::new();
     let replay = desk.open();
@@ -424,21 +397,6 @@ async fn a_directory_is_one_gateways() {
     assert!(matches!(refused, Err(OpenError::Locked { .. })));
     settled(replay).await;
     desk.open();
-}
-
-/// The directory went, as a disk does: nothing can be kept, everything can be asked.
-#[tokio::test]
-async fn a_disk_that_fails_costs_copies_and_no_lookup() {
-    let desk = Desk::new();
-    let replay = desk.open();
-    fs::remove_dir_all(&desk.settings.directory).unwrap();
-    assert_eq!(USUAL.answered(&replay, 1).await, 1);
-    assert_eq!(USUAL.answered(&replay, 2).await, 2);
-    let other = Lookup { body: 1, ..USUAL };
-    assert!(other.meet(&replay).is_err());
-    fs::create_dir(&desk.settings.directory).unwrap();
-    assert_eq!(USUAL.answered(&replay, 3).await, 3);
-    assert_eq!(USUAL.answered(&replay, 4).await, 3);
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! The thread that compresses, seals and writes, and takes away what is over, also when nobody asks.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TrySendError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::Clock;
+use super::health::Health;
 use super::kept::Packer;
 use super::seal::{Bound, Sealed, Under};
 use super::segments::Segments;
-use super::slots::Hold;
+use super::slots::Lent;
 
 /// How often an idle directory is looked at.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -18,13 +19,15 @@ pub(super) enum Work {
     Keep(Box<Job>),
     #[cfg(test)]
     Sweep(oneshot::Sender<()>),
+    /// As a disk that doesn't answer, until then.
+    #[cfg(test)]
+    Hang(Receiver<()>),
     Stop(oneshot::Sender<()>),
 }
 
 /// An answer to be kept.
 pub(super) struct Job {
-    pub(super) hold: Hold,
-    pub(super) at: u32,
+    pub(super) lent: Lent,
     pub(super) under: Under,
     pub(super) bound: Bound,
     pub(super) plain: Vec<u8>,
@@ -32,20 +35,34 @@ pub(super) struct Job {
     pub(super) done: oneshot::Sender<()>,
 }
 
-pub(super) fn run(mut segments: Segments, waiting: &Receiver<Work>, clock: &Clock) {
-    let mut fails = false;
+pub(super) fn run(
+    mut segments: Segments,
+    waiting: &Receiver<Work>,
+    clock: &Clock,
+    health: &Health,
+) {
     let mut packer = Packer::new();
+    let mut next = None;
     loop {
         // Whoever waited may have left, which changes nothing.
-        match waiting.recv_timeout(SWEEP) {
+        match next.take().map_or_else(|| waiting.recv_timeout(SWEEP), Ok) {
             Ok(Work::Keep(job)) => {
-                fails = keep(*job, &mut packer, &mut segments, clock, fails);
+                let kept = keep(*job, &mut packer, &mut segments, clock, health);
+                next = waiting.try_recv().ok();
+                // A disk that lags would come and go with each answer otherwise.
+                if kept && !matches!(next, Some(Work::Keep(_))) {
+                    health.kept();
+                }
             }
             #[cfg(test)]
             Ok(Work::Sweep(done)) => {
                 segments.sweep(clock.seconds());
                 let _ = done.send(());
                 continue;
+            }
+            #[cfg(test)]
+            Ok(Work::Hang(until)) => {
+                let _ = until.recv();
             }
             Ok(Work::Stop(done)) => {
                 drop(segments);
@@ -59,33 +76,26 @@ pub(super) fn run(mut segments: Segments, waiting: &Receiver<Work>, clock: &Cloc
     }
 }
 
-/// Whether it couldn't be kept; it is told once until it can.
+/// Whether the disk took it.
 fn keep(
     job: Job,
     packer: &mut Packer,
     segments: &mut Segments,
     clock: &Clock,
-    failed: bool,
+    health: &Health,
 ) -> bool {
     let now = clock.seconds();
-    let about = (job.hold.id(), job.hold.mac(), job.at);
+    let lent = &job.lent;
+    let about = (&lent.id, &lent.mac, lent.at);
     let packed = packer.pack(&job.plain);
     let sealed = packed
         .and_then(|packed| Sealed::of(&job.under, || segments.key(now), &job.bound, about, packed));
-    let written = sealed.and_then(|sealed| segments.append(&sealed, now));
-    if let (Err(error), false) = (&written, failed) {
-        tracing::warn!(loket.cause = %error, "answers can't be kept; a repeated lookup is asked again");
+    let written = sealed.and_then(|sealed| segments.append(&lent.id, &sealed, now));
+    if let Err(error) = &written {
+        health.failed(error);
     }
-    let fails = written.is_err();
-    job.hold.settle(job.at, written.ok());
+    let kept = written.is_ok();
+    job.lent.settle(written.ok().flatten());
     let _ = job.done.send(());
-    fails
-}
-
-/// What the thread has no room for isn't kept.
-pub(super) fn give_up(refused: TrySendError<Work>, at: u32) {
-    let (TrySendError::Full(work) | TrySendError::Disconnected(work)) = refused;
-    if let Work::Keep(job) = work {
-        job.hold.settle(at, None);
-    }
+    kept
 }

@@ -116,6 +116,11 @@ impl Metrics {
         self.0.instruments.replay.add(count, &labels);
     }
 
+    /// Whether answers can be kept to be given again.
+    pub fn set_replay_keeps(&self, keeps: bool) {
+        self.0.instruments.replay_keeps.record(keeps.into(), &[]);
+    }
+
     /// A rate limit decided.
     pub fn rate_limited(&self, scope: RateScope, decision: Decision) {
         let bind = || {

@@ -82,6 +82,7 @@ pub(super) const AGENCY_SHARED: &str = "loket.agency.shared";
 pub(super) const CALLS: &str = "loket.calls";
 pub(super) const CALL_BODY: &str = "loket.calls.body";
 pub(super) const REPLAY: &str = "loket.replay";
+pub(super) const REPLAY_KEEPS: &str = "loket.replay.keeps";
 pub(super) const RATE_DECISIONS: &str = "loket.ratelimit.decisions";
 pub(super) const POLICY_DECISIONS: &str = "loket.policy.decisions";
 pub(super) const MISMATCH: &str = "loket.mismatch";

@@ -203,6 +203,12 @@ impl PublicKey {
         self.algorithm
     }
 
+    /// The key itself: 32 bytes of Ed25519, 65 of P-256, uncompressed.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// From the key itself.
     pub(super) fn new(algorithm: Algorithm, bytes: Box<[u8]>) -> Result<Self, KeyError> {
         let parsed = match algorithm {

@@ -86,6 +86,9 @@ pub struct Approved {
     pub entry: u64,
     /// 32 hexadecimal digits.
     pub trace_id: String,
+    /// It came after [`BrokenGlass::approve_by`]: it is on record, as late.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// Proof of the approval.
     pub receipt: Receipt,
 }

@@ -45,6 +45,9 @@ pub enum Error {
     /// In the answer, and not signed.
     #[error("{0}: the answer has a value that the source didn't sign")]
     PutIn(String),
+    /// Signed, and not asked for.
+    #[error("{0}: the source signed a value that nobody asked for")]
+    Unasked(String),
     /// Nothing shows which digest is the value's.
     #[error("{0}: the signature has no salt for it, so that nothing is proven of it")]
     NoSalt(String),

@@ -59,7 +59,7 @@ impl Signer {
         &self.kid
     }
 
-    /// Signs an answer as of now.
+    /// Signs an answer as of now: what was asked of it, and nothing that came along.
     ///
     /// # Errors
     /// [`Error::AheadOfItself`] when its `as_of` is still to come, [`Error::Number`] when a number
@@ -75,11 +75,10 @@ impl Signer {
         if answer.as_of.is_some_and(|at| at.as_second() > iat) {
             return Err(Error::AheadOfItself);
         }
-        let given = answer
-            .record
-            .iter()
-            .flat_map(|record| record.expose().keys());
-        let mut names: BTreeSet<&str> = given.map(String::as_str).collect();
+        let wanted = asked.names();
+        let given = answer.record.iter().flat_map(|record| record.expose());
+        let given = given.filter(|(name, _)| wanted.contains(name.as_str()));
+        let mut names: BTreeSet<&str> = given.clone().map(|(name, _)| name.as_str()).collect();
         if let (Asked::Claims(claims), Some(_)) = (asked, &answer.claims) {
             for claim in claims {
                 if !names.insert(&claim.field) {
@@ -88,8 +87,7 @@ impl Signer {
             }
         }
         let (salt, salts) = salts(&names)?;
-        let fields = answer.record.iter().flat_map(|record| record.expose());
-        let fields = fields
+        let fields = given
             .map(|(name, value)| Ok((name.clone(), digest::field(name, value, &salts)?)))
             .collect::<Result<_, Error>>()?;
         let mut claims = BTreeMap::new();
@@ -108,7 +106,7 @@ impl Signer {
             as_of: answer.as_of,
             iat,
             question: digest::question(question, &salt)?,
-            asked: asked.names().into_iter().map(str::to_owned).collect(),
+            asked: wanted.into_iter().map(str::to_owned).collect(),
             fields,
             claims,
         };

@@ -176,6 +176,56 @@ fn claims_are_bound_to_what_was_claimed() {
     assert_eq!(error, Err(Error::Twice("registered_name".to_owned())));
 }
 
+/// Digests of what nobody asked for, under the agency's own key.
+#[test]
+fn more_than_was_asked_isnt_signed_nor_taken() {
+    let (signer, names, claims) = (signer(), names(), claims());
+    let with = |signature: &SourceSignature, digests: &str| {
+        let mut wire = verified(&signer, signature).unwrap().wire;
+        let extra = ("status".to_owned(), "AAAA".to_owned());
+        match digests {
+            "fields" => wire.fields.extend([extra]),
+            _ => wire.claims.extend([extra]),
+        }
+        let payload = serde_json::to_vec(&wire).unwrap();
+        let jws = jws::sign_compact(&signer.key, TYPE, signer.kid(), &payload).unwrap();
+        SourceSignature {
+            jws,
+            ..signature.clone()
+        }
+    };
+    let check = |answer: &SourceAnswer, asked: Asked<'_>| {
+        let good = signed(&signer, answer, asked);
+        let says = |signature: &SourceSignature| {
+            let statement = verified(&signer, signature).unwrap();
+            statement.says(&said(answer), asked, signature.salts.expose())
+        };
+        says(&good).unwrap();
+        for digests in ["fields", "claims"] {
+            let refused = Err(Error::Unasked("status".to_owned()));
+            assert_eq!(says(&with(&good, digests)), refused, "{digests}");
+        }
+    };
+    check(&found(json!({"record": record()})), Asked::Fields(&names));
+    check(&answered(), Asked::Claims(&claims));
+    let nothing = serde_json::from_value(json!({"status": "not_found"})).unwrap();
+    check(&nothing, Asked::Fields(&names));
+
+    // A field of the agency's own beside it is no part of what is signed.
+    let mut wide = record();
+    wide["status"] = json!("active");
+    let answer = found(json!({"record": wide}));
+    let signature = signed(&signer, &answer, Asked::Fields(&names));
+    assert!(!signature.salts.expose().contains_key("status"));
+    let statement = verified(&signer, &signature).unwrap();
+    let says = statement.says(
+        &said(&answer),
+        Asked::Fields(&names),
+        signature.salts.expose(),
+    );
+    says.unwrap();
+}
+
 #[test]
 fn a_signature_isnt_used_twice() {
     let (signer, names) = (signer(), names());

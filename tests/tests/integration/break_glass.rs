@@ -2,6 +2,7 @@
 //! else or told of.
 
 use jiff::{SignedDuration, Timestamp};
+use loket_gateway::break_glass::Waiting;
 use loket_sdk::message::{Answer, Approval, Approved, Ground, Obligation, Outcome, Reason};
 use loket_sdk::problem::{Code, Problem};
 use loket_sdk::testing::Fault;
@@ -243,6 +244,45 @@ async fn what_waits_is_known_after_a_restart() {
     assert_eq!(gone.code, Code::NotFound);
     approve(&town, second, "spv-1").await.unwrap();
     assert_eq!(town.gateway().waiting().overdue(late), 0);
+    town.stop().await;
+}
+
+/// It is taken, and stays late: in the answer, the log and the count, also of whoever reads the log.
+#[tokio::test]
+async fn an_approval_after_its_time_is_late() {
+    let town = marked().start().await;
+    let entry = town.answer(&breaking(foreign())).await;
+    let entry = entry.break_glass.unwrap().entry;
+    let approved = approve(&town, entry, "spv-1").await.unwrap();
+    assert!(!approved.late);
+
+    // As if it had been written yesterday.
+    let opened = of_kind(&town.audit_entries(), "break_glass")[0].clone();
+    let hours = |hours| Timestamp::now() - SignedDuration::from_hours(hours);
+    let mut yesterdays = opened.clone();
+    yesterdays["at"] = json!(hours(25));
+    let waiting = town.gateway().waiting().clone();
+    waiting.replay(&yesterdays.to_string());
+    assert_eq!(waiting.unapproved(Timestamp::now()), 1);
+    let approved = approve(&town, entry, "spv-1").await.unwrap();
+    assert!(approved.late);
+    let again = approve(&town, entry, "spv-2").await.unwrap_err();
+    assert_eq!(again.code, Code::NotFound);
+    let entries = town.audit_entries();
+    let second = of_kind(&entries, "break_glass_approved").pop().unwrap();
+    let expected = json!({"entry": entry, "late": true});
+    assert_eq!(second["break_glass"], expected);
+    let count = |waiting: &Waiting| {
+        let now = Timestamp::now();
+        (waiting.overdue(now), waiting.unapproved(now))
+    };
+    assert_eq!(count(&waiting), (1, 0));
+    assert_eq!(town.metric("loket_break_glass_overdue", &[]).await, 1.0);
+
+    let known = Waiting::default();
+    known.replay(&yesterdays.to_string());
+    known.replay(&second.to_string());
+    assert_eq!(count(&known), (1, 0));
     town.stop().await;
 }
 

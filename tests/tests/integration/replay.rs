@@ -4,6 +4,8 @@ mod process;
 
 use std::path::Path;
 
+use jiff::Timestamp;
+use loket_gateway::directory::{Grant, MemberKey, Parts, Signature};
 use loket_sdk::client::event::{Accepted, IndexedResult};
 use loket_sdk::message::Answer;
 use loket_sdk::problem::Code;
@@ -236,6 +238,57 @@ async fn a_grant_that_was_withdrawn_or_a_hold_counts_at_once() {
     let other = ask.clone().with("/counter", json!("B08"));
     let refused = send(&town, &other, KEY).await;
     assert_eq!(refused.json::<Value>()["code"], "request_id_reused");
+    town.stop().await;
+}
+
+/// Signed anew, under other keys, or on other terms: that is another decision.
+#[tokio::test]
+async fn what_an_answer_rests_on_is_decided_anew() {
+    let mut town = town().signed().start().await;
+    let ask = ask();
+    let mut last: Answer = send(&town, &ask, KEY).await.json();
+    let grants =
+        |parts: &mut Parts, change: fn(&mut Grant)| parts.grants.iter_mut().for_each(change);
+    let signed = |kid: &str, serial| {
+        Some(Signature {
+            serial,
+            issued_at: Timestamp::UNIX_EPOCH,
+            kid: kid.to_owned(),
+            sha256: [0; 32],
+        })
+    };
+    for step in 0..6 {
+        let mut parts = town.parts();
+        match step {
+            0..=2 => {
+                let of = [("dukcapil/a", 1), ("dukcapil/a", 2), ("dukcapil/b", 2)][step];
+                for grant in &mut parts.grants {
+                    grant.signature = signed(of.0, of.1);
+                }
+            }
+            3 => grants(&mut parts, |grant| grant.stale_ok = true),
+            4 => {
+                for source in &mut parts.sources {
+                    source.requires_signature = false;
+                }
+            }
+            _ => {
+                let signers = parts.members.iter_mut().filter(|it| !it.keys.is_empty());
+                for member in signers {
+                    let next = member.keys[0].clone();
+                    member.keys.push(MemberKey {
+                        id: "next".to_owned(),
+                        ..next
+                    });
+                }
+            }
+        }
+        town.settle(parts);
+        let anew: Answer = send(&town, &ask, KEY).await.json();
+        assert_ne!(anew.receipt.entry, last.receipt.entry, "{step}");
+        last = send(&town, &ask, KEY).await.json();
+        assert_eq!(anew.receipt.entry, last.receipt.entry, "{step}");
+    }
     town.stop().await;
 }
 

@@ -1,12 +1,16 @@
 //! What an agency signs: proven by the counter, on record, and of no use for another answer.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
+use loket_gateway::directory::MemberKey;
 use loket_sdk::ids::{MemberId, Scheme};
+use loket_sdk::jws::{self, SigningKey};
 use loket_sdk::message::{
     Answer, Lookup, ProvenanceMethod, Purpose, Reason, RecordRef, SourceAnswer, SourceResult,
     SubjectKey,
 };
-use loket_sdk::statement::{Asked, Error, Question, SourceKeys, Statement};
+use loket_sdk::statement::{Asked, Error, Question, SourceKeys, Statement, TYPE};
 use loket_sdk::testing::Fault;
 use loket_tests::town::MALL;
 use loket_tests::{Ask, BAGAS, SEKAR, Town};
@@ -29,7 +33,7 @@ fn prove(town: &Town, ask: &Ask, result: &SourceResult) -> Result<Statement, Err
     result.verify_source(&keys(town), &lookup, &MemberId::parse(MALL).unwrap())
 }
 
-fn jws(result: &SourceResult) -> &str {
+fn jws_of(result: &SourceResult) -> &str {
     let provenance = result.provenance.as_ref().unwrap();
     assert_eq!(provenance.method, ProvenanceMethod::SourceSigned);
     &provenance.signature.as_ref().unwrap().jws
@@ -104,7 +108,6 @@ struct Forgery {
 impl Forgery {
     /// The answer to the father's identity, signed by the registry itself.
     fn answer(&self, town: &Town) -> Value {
-        let fields = STATUS.map(str::to_owned);
         let at = Timestamp::now() - self.age;
         let mut answer = json!({
             "status": "found",
@@ -116,6 +119,12 @@ impl Forgery {
         for name in STATUS {
             answer["record"][name] = whole[name].clone();
         }
+        self.signed(town, answer)
+    }
+
+    fn signed(&self, town: &Town, mut answer: Value) -> Value {
+        let fields = STATUS.map(str::to_owned);
+        let at = Timestamp::now() - self.age;
         let signed: SourceAnswer = serde_json::from_value(answer.clone()).unwrap();
         let organisation = MemberId::parse(self.organisation).unwrap();
         let subject = SubjectKey {
@@ -218,6 +227,80 @@ async fn a_signature_is_of_no_use_for_another_answer() {
     town.stop().await;
 }
 
+/// The agency's own key is over a digest of what nobody asked for.
+#[tokio::test]
+async fn a_signature_over_more_than_was_asked_isnt_taken() {
+    let mut town = Town::builder()
+        .signed()
+        .agencies(&["dukcapil"])
+        .each_asked()
+        .start()
+        .await;
+    let key = SigningKey::generate().unwrap();
+    let mut parts = town.parts();
+    let registry = parts
+        .members
+        .iter_mut()
+        .find(|it| it.id.as_str() == "dukcapil");
+    let keys = &mut registry.unwrap().keys;
+    keys.push(MemberKey {
+        id: "more".to_owned(),
+        public: key.public_key().clone(),
+        ..keys[0].clone()
+    });
+    town.settle(parts);
+    let answer = Forgery::of_this_question().answer(&town);
+    let signed = answer["signature"]["jws"].as_str().unwrap();
+    let payload = signed.split('.').nth(1).unwrap();
+    let statement: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+    for (more, reason) in [
+        (None, Reason::Complete),
+        (Some("fields"), Reason::BadSignature),
+        (Some("claims"), Reason::BadSignature),
+    ] {
+        let (mut answer, mut statement) = (answer.clone(), statement.clone());
+        if let Some(more) = more {
+            statement[more]["religion"] = json!("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU");
+        }
+        let payload = serde_json::to_vec(&statement).unwrap();
+        let jws = jws::sign_compact(&key, TYPE, "dukcapil/more", &payload).unwrap();
+        answer["signature"]["jws"] = json!(jws);
+        let fault = Fault::Instead(answer.to_string());
+        town.agency("dukcapil").set_fault(fault);
+        let result = town.answer(&Ask::identity()).await.results.remove(0);
+        assert_eq!(result.reason, reason, "{more:?}");
+    }
+    town.stop().await;
+}
+
+/// With its salt, a value that isn't given could be found by trying.
+#[tokio::test]
+async fn an_answer_without_data_carries_no_salts() {
+    let town = Town::builder()
+        .signed()
+        .agencies(&["dukcapil"])
+        .start()
+        .await;
+    let subject = "3510166307919999";
+    let nobody = Ask::identity().about(subject);
+    let forgery = Forgery {
+        subject,
+        ..Forgery::of_this_question()
+    };
+    let mut answer = forgery.signed(&town, json!({"status": "not_found"}));
+    answer["signature"]["salts"]["religion"] = json!("AAAAAAAAAAAAAAAAAAAAAA");
+    let fault = Fault::Instead(answer.to_string());
+    town.agency("dukcapil").set_fault(fault);
+    let result = town.answer(&nobody).await.results.remove(0);
+    assert_eq!(result.reason, Reason::NoRecord);
+    let provenance = result.provenance.as_ref().unwrap();
+    let signature = provenance.signature.as_ref().unwrap();
+    assert!(signature.salts.expose().is_empty());
+    prove(&town, &nobody, &result).unwrap();
+    town.stop().await;
+}
+
 #[tokio::test]
 async fn a_stale_answer_keeps_its_signature() {
     let builder = Town::builder().signed().agencies(&["dukcapil"]);
@@ -228,7 +311,7 @@ async fn a_stale_answer_keeps_its_signature() {
     let again = Ask::identity();
     let stale = town.answer(&again).await;
     assert_eq!(stale.results[0].reason, Reason::Stale);
-    assert_eq!(jws(&stale.results[0]), jws(&fresh.results[0]));
+    assert_eq!(jws_of(&stale.results[0]), jws_of(&fresh.results[0]));
     prove(&town, &again, &stale.results[0]).unwrap();
     town.stop().await;
 }
@@ -245,7 +328,7 @@ async fn lookups_that_share_an_answer_share_its_signature() {
     let (one, two) = (Ask::identity(), Ask::identity());
     let (first, second) = tokio::join!(town.answer(&one), town.answer(&two));
     assert_eq!(registry.requests().len(), 1);
-    assert_eq!(jws(&first.results[0]), jws(&second.results[0]));
+    assert_eq!(jws_of(&first.results[0]), jws_of(&second.results[0]));
     prove(&town, &one, &first.results[0]).unwrap();
     prove(&town, &two, &second.results[0]).unwrap();
     town.stop().await;

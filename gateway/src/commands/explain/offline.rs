@@ -74,7 +74,7 @@ pub(super) fn explain(
             records: &records,
             today: config.time_zone.to_datetime(now).date(),
             held: subject.as_ref().is_some_and(|it| is_held(config, it)),
-            break_glass: false,
+            break_glass: args.glass.break_glass.is_some(),
         },
         legs: &legs,
         legal_basis: args.legal_basis.as_ref().map(|basis| basis.kind),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, ValueEnum};
 use loket_sdk::ids::Scheme;
-use loket_sdk::message::{Locale, PresentedAs, Purpose, RecordRef};
+use loket_sdk::message::{Ground, Locale, PresentedAs, Purpose, RecordRef};
 use loket_sdk::sensitive::Sensitive;
 use uuid::Uuid;
 
@@ -27,6 +27,10 @@ Examples:
     --clerk clk-7f3a --counter B07 --record driving-licence/1! \\
     --claim person-identity/1:birth_date:date_equals=1988-05-14
 
+Break-glass, with what happened in a file that only the clerk reads, or behind the identifier:
+  loket lookup … --break-glass threat_to_life --justification what-happened.txt
+  loket break-glass approve ENTRY --clerk spv-1 --counter B01
+
 Where the gateway is and who asks: --url, --cert, --key and --ca, or LOKET_URL, LOKET_CERT, LOKET_KEY
 and LOKET_CA in the environment.
 
@@ -39,6 +43,8 @@ pub struct Args {
     pub(in crate::commands) question: Box<Question>,
     #[command(flatten)]
     pub(in crate::commands) right: Box<Right>,
+    #[command(flatten)]
+    pub(in crate::commands) glass: Glass,
     /// Id of the lookup, to send one again that may have been carried out
     #[arg(help_heading = "Answer", long, value_name = "UUID")]
     pub(in crate::commands) request_id: Option<Uuid>,
@@ -111,6 +117,20 @@ pub(in crate::commands) struct Right {
     /// At which counter
     #[arg(long, env = "LOKET_COUNTER")]
     pub(in crate::commands) counter: String,
+}
+
+/// What lets a lookup pass a hold or another purpose.
+#[derive(Debug, Clone, Default, ClapArgs)]
+#[command(next_help_heading = "Break-glass")]
+pub(in crate::commands) struct Glass {
+    /// Pass a hold or another purpose within grants that allow it, on this ground; a second person
+    /// approves within 24 hours
+    #[arg(long, value_name = "GROUND", value_parser = words(Ground::ALL.iter().map(|w| w.as_str())).try_map(|w| w.parse::<Ground>()))]
+    pub(in crate::commands) break_glass: Option<Ground>,
+    /// File that says what happened, in 20 to 500 characters; - reads it from standard input, after the
+    /// identifier's line
+    #[arg(long, value_name = "FILE", requires = "break_glass")]
+    pub(in crate::commands) justification: Option<PathBuf>,
 }
 
 /// Where the gateway is, who we are, whom we trust.

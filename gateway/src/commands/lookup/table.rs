@@ -149,6 +149,11 @@ fn summary(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     line("overall", answer.overall.as_str())?;
+    if let Some(glass) = &answer.break_glass {
+        let (entry, by) = (glass.entry, glass.approve_by);
+        let how = format!("another clerk by {by}: loket break-glass approve {entry}");
+        line("approval", &how)?;
+    }
     let receipt = &answer.receipt;
     let (entry, at, hash) = (receipt.entry, receipt.at, &receipt.hash);
     line("receipt", &format!("entry {entry} of {at}, {hash}"))?;

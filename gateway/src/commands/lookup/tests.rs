@@ -36,7 +36,7 @@ fn parse(more: &[&str]) -> Result<Args, clap::Error> {
 }
 
 /// Code, output, what was said.
-fn ran(args: &Args, input: &str) -> (u8, String, String) {
+pub(in crate::commands) fn ran(args: &Args, input: &str) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = run_with(args, &mut input.as_bytes(), &mut out, &mut err).unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -35,6 +35,7 @@ pub(super) struct Instruments {
     pub(super) agency_resends: Counter<u64>,
     pub(super) agency_shared: Counter<u64>,
     pub(super) replay: Counter<u64>,
+    pub(super) replay_keeps: Gauge<u64>,
     pub(super) rate_decisions: Counter<u64>,
     pub(super) policy_decisions: Counter<u64>,
     pub(super) mismatches: Counter<u64>,
@@ -135,6 +136,10 @@ impl Instruments {
                 "Questions that shared the answer to one already under way.",
             ),
             replay: counter(name::REPLAY, "Lookups whose request_id had come before."),
+            replay_keeps: gauge(
+                name::REPLAY_KEEPS,
+                "1 while answers can be kept to be given again, 0 while their disk fails.",
+            ),
             rate_decisions: counter(name::RATE_DECISIONS, "Decisions of the rate limits."),
             policy_decisions: counter(name::POLICY_DECISIONS, "Decisions of the grants."),
             mismatches: counter(

@@ -78,6 +78,8 @@ pub enum Replayed {
     AskedAgain,
     /// It was forgotten before its time, for want of room.
     Evicted,
+    /// Its answer couldn't be read, or not in time.
+    Unreadable,
 }
 
 impl Replayed {
@@ -88,6 +90,7 @@ impl Replayed {
             Self::InProgress => "in_progress",
             Self::AskedAgain => "asked_again",
             Self::Evicted => "evicted",
+            Self::Unreadable => "unreadable",
         }
     }
 }

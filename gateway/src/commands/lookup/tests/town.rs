@@ -64,7 +64,7 @@ impl Town {
         self.runtime.shutdown_background();
     }
 
-    fn args(&self, more: &[&str]) -> Args {
+    pub(in crate::commands) fn args(&self, more: &[&str]) -> Args {
         let mut args = parse(more).unwrap();
         args.gateway.url.clone_from(&self.url);
         args.gateway.cert = self.files.path().join("dpmptsp-3510-counter-app.pem");
@@ -150,6 +150,7 @@ mode = "read"
 valid_from = 2020-01-01
 valid_to = 2099-12-31
 state = "active"
+break_glass_ok = true
 "#;
 
 fn configuration(dir: &Path, dukcapil: &str, djp: &str) -> Config {
