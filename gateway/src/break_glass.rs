@@ -83,7 +83,7 @@ pub async fn open(
         let receipt = recorded.await?;
         metrics.glass_broken(ground);
         opening.fill(&receipt, clerk);
-        Ok(receipt)
+        Ok::<_, Refusal>(receipt)
     });
     let late = |_| Refusal::AuditUnavailable("the disk doesn't answer".to_owned());
     let broken = |_| Refusal::Internal("what was recorded isn't known".to_owned());
