@@ -153,9 +153,10 @@ impl Wal {
         Ok(file)
     }
 
-    /// What is wrong with this segment.
+    /// What is wrong with this segment, by its name in the log's directory: `/readyz` shows it to whoever asks.
     fn says(&self, what: &str) -> io::Error {
-        io::Error::other(format!("{}: {what}", self.path.display()))
+        let name = self.path.file_name().unwrap_or_default();
+        io::Error::other(format!("wal/{}: {what}", name.display()))
     }
 }
 
