@@ -206,3 +206,21 @@ async fn a_hold_stops_all_that_the_law_does_not_oblige() {
     assert!(told.entries[2].records[0].text.contains("on hold"));
     town.stop().await;
 }
+
+/// The index is a cache: where it can't be kept, the gateway starts, and tells.
+#[tokio::test]
+async fn without_a_directory_for_its_index_a_gateway_starts_and_tells() {
+    let mut town = town().await;
+    town.answer(&Ask::identity()).await;
+    let mut parts = town.parts();
+    parts.members[0].systems[0].roles.insert(Role::SubjectDesk);
+    town.stop_gateway().await;
+    let index = town.audit_dir().join("index");
+    let _ = std::fs::remove_dir_all(&index);
+    std::fs::write(&index, "in the way").unwrap();
+    town.start_gateway_on(parts).await;
+    assert_eq!(report(&town, BAGAS).await.entries.len(), 1);
+    let behind = town.metric("loket_audit_index_behind", &[]).await;
+    assert!(behind <= 1.0, "{behind}");
+    town.stop().await;
+}
