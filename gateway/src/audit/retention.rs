@@ -6,14 +6,17 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use memchr::memmem::Finder;
+use serde::Deserialize;
 
-use super::log::AuditError;
-use super::store::ReadError;
+use super::log::{self, AuditError};
 use super::store::prune::Claim;
-use super::{ActEntry, Asker, Audit, Pruned};
+use super::store::{Flaw, ReadError, Reader};
+use super::{ActEntry, Asker, Audit, Kind, Pruned};
 use crate::telemetry::Metrics;
 
 /// How often it is looked for entries past their term.
@@ -47,7 +50,7 @@ pub async fn keep(audit: Audit, metrics: Metrics, term: SignedDuration) {
         let pause = match done {
             Ok(None) => EVERY,
             Ok(Some(pruned)) => {
-                metrics.audit_recorded(super::Kind::Pruned.as_str());
+                metrics.audit_recorded(Kind::Pruned.as_str());
                 tracing::info!(
                     loket.entries = pruned.entries,
                     "audit entries past their term were deleted; their hashes stay"
@@ -103,6 +106,42 @@ pub async fn prune(
             return Ok(pruned);
         }
     }
+}
+
+/// The place before which entries are deleted, by an entry that says so.
+#[must_use]
+pub fn pruned_before(leaf: &[u8]) -> Option<u64> {
+    /// Most leaves are of other kinds, and long.
+    static PRUNED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""kind":"pruned""#));
+    #[derive(Deserialize)]
+    struct Told {
+        kind: String,
+        pruned: Remaining,
+    }
+    #[derive(Deserialize)]
+    struct Remaining {
+        first: u64,
+    }
+    PRUNED.find(leaf)?;
+    let told: Told = serde_json::from_slice(leaf).ok()?;
+    (told.kind == Kind::Pruned.as_str()).then(|| told.pruned.first.saturating_sub(1))
+}
+
+/// Whether all that is gone was said to go. The store's own word for it isn't signed, so that whoever
+/// writes the disk could have entries left out of all that is read.
+///
+/// # Errors
+/// [`ReadError`]; [`Flaw::Unrecorded`] when it wasn't.
+pub fn is_on_record(reader: &dyn Reader) -> Result<(), ReadError> {
+    let first = reader.first();
+    if first == 0 || log::last(reader, &mut pruned_before)?.is_some_and(|told| first <= told) {
+        return Ok(());
+    }
+    Err(ReadError::Broken {
+        entry: first,
+        place: "the log".to_owned(),
+        what: Flaw::Unrecorded,
+    })
 }
 
 /// What is said of places that go; nothing of none.

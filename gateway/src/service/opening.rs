@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use super::StartError;
 use super::asked::Asked;
 use super::seen::{self, Seen};
-use crate::audit::log;
 use crate::audit::store::{self, OpenError, ReadError, Reader, Store};
+use crate::audit::{log, retention};
 use crate::break_glass::{KEPT, Waiting};
 use crate::config::Config;
 use crate::grants::Versions;
@@ -76,9 +76,10 @@ impl Learnt {
         let waiting = Waiting::default();
         let mut versions = Versions::default();
         let recent = asked.since.min(now - KEPT).min(replay::since(now));
+        retention::is_on_record(reader)?;
         let recent = log::since(reader, recent)?;
-        let from = seen::grants_known_since(reader)?.unwrap_or_default();
-        let from = from.min(recent);
+        // Where nothing was ever put on record, nothing signed was in force.
+        let from = seen::grants_known_since(reader)?.map_or(recent, |known| known.min(recent));
         let mut progress = Progress::new(from, reader.checkpoint()?.size);
         log::replay(reader, from, &mut |leaf| {
             asked.count(leaf);

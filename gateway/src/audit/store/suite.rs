@@ -13,7 +13,7 @@ use super::prune::Claim;
 use super::{Batch, Flaw, Hashes, ReadError, Reader, Recovered, Store};
 use crate::audit::draft::Draft;
 use crate::audit::proof::evidence;
-use crate::audit::retention::told;
+use crate::audit::retention::{is_on_record, told};
 use crate::audit::tree::Tree;
 use crate::audit::verify::{Asked, Verified, Violation, walk};
 use crate::audit::{ActEntry, Asker};
@@ -284,8 +284,10 @@ pub fn deletes_nothing_unseen(mut store: Box<dyn Target>) {
         found.entry == GONE && matches!(found.what, Flaw::Unrecorded),
         "{found}"
     );
+    is_on_record(&*store.reader()).unwrap_err();
     announce(&mut *store, &gone, before);
     whole(&*store.reader()).unwrap();
+    is_on_record(&*store.reader()).unwrap();
 }
 
 fn check_reading(reader: &dyn Reader, total: u64, heads: &[super::Signed]) {

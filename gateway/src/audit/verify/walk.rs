@@ -2,23 +2,18 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use memchr::memmem::Finder;
-use serde::Deserialize;
 use tlog_tiles::tlog::{Hash, record_hash, stored_hash_index};
 
 use super::{Asked, Verified, Violation, said};
 use crate::audit::draft::dated;
+use crate::audit::retention::pruned_before;
 use crate::audit::store::{Flaw, ReadError, Reader, Signed};
 use crate::audit::tree::Tree;
 use crate::checkpoint::{NoteError, unverified};
 
 const PROGRESS_EVERY: u64 = 10_000;
-
-/// How an entry that tells of deleted ones is found without reading all.
-static PRUNED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""kind":"pruned""#));
 
 /// So many hashes are asked for at once; a bundle has as many leaves.
 const HASHES: u64 = 256;
@@ -127,24 +122,6 @@ struct Walk<'a, N> {
     told: u64,
 }
 
-/// An entry that says so.
-#[derive(Deserialize)]
-struct Told {
-    kind: Kind,
-    pruned: Remaining,
-}
-
-#[derive(Deserialize, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Pruned,
-}
-
-#[derive(Deserialize)]
-struct Remaining {
-    first: u64,
-}
-
 impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
     /// Goes through the hashes of leaves that aren't there any more.
     fn deleted(&mut self, first: u64, size: u64) -> Result<(), Violation> {
@@ -202,11 +179,8 @@ impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
             return Err(flawed(Flaw::BackDated));
         }
         self.at = Some(at);
-        if PRUNED.find(leaf).is_some()
-            && let Ok(told) = serde_json::from_slice::<Told>(leaf)
-            && told.kind == Kind::Pruned
-        {
-            self.told = self.told.max(told.pruned.first.saturating_sub(1));
+        if let Some(first) = pruned_before(leaf) {
+            self.told = self.told.max(first);
         }
         self.push(record_hash(leaf), size)
     }
