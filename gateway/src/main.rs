@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use loket_gateway::commands::{
-    audit, break_glass, check, explain, grant, hold, justifications, lookup, operate, pki,
+    audit, break_glass, check, explain, grant, hold, justifications, lookup, manuals, operate, pki,
     register, serve,
 };
 
@@ -64,6 +64,10 @@ enum Command {
     Justifications(justifications::Args),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
+    /// Complete commands in a shell
+    Completions(manuals::Completions),
+    /// Write the manual
+    Man(manuals::Man),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +88,8 @@ fn main() -> ExitCode {
         Command::Register(args) => register::run(args, &mut out),
         Command::Justifications(args) => justifications::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
+        Command::Completions(args) => manuals::completions(args, Cli::command(), &mut out),
+        Command::Man(args) => manuals::man(args, Cli::command(), &mut out),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -59,3 +59,22 @@ async fn an_operator_checks_reloads_and_drains() {
     assert!(said.starts_with("error: nobody answers at "), "{said}");
     site.close().await;
 }
+
+#[test]
+fn the_command_line_describes_itself() {
+    let run = |words: &[&str]| {
+        let ran = Command::new(loket()).args(words).output().unwrap();
+        assert!(ran.status.success(), "{words:?}");
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = run(&["completions", shell]);
+        assert!(script.contains("healthcheck"), "{shell}");
+    }
+    assert!(run(&["man"]).contains(".TH loket 1"));
+    let directory = tempfile::tempdir().unwrap();
+    run(&["man", "--directory", directory.path().to_str().unwrap()]);
+    for page in ["loket.1", "loket-serve.1", "loket-audit-verify.1"] {
+        assert!(directory.path().join(page).exists(), "{page}");
+    }
+}
