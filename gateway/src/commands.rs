@@ -8,6 +8,8 @@ pub mod grant;
 pub mod hold;
 pub mod justifications;
 pub mod lookup;
+pub mod manuals;
+pub mod operate;
 pub mod pki;
 pub mod register;
 pub mod rows;

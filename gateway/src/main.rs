@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use loket_gateway::commands::{
-    audit, break_glass, check, explain, grant, hold, justifications, lookup, pki, register, serve,
+    audit, break_glass, check, explain, grant, hold, justifications, lookup, manuals, operate, pki,
+    register, serve,
 };
 
 #[global_allocator]
@@ -39,6 +40,12 @@ enum Command {
     Serve(serve::Args),
     /// Check a configuration
     Check(check::Args),
+    /// Say whether a gateway takes requests
+    Healthcheck(operate::Healthcheck),
+    /// Have a gateway read its configuration again
+    Reload(operate::Reload),
+    /// Stop a gateway gently
+    Drain(operate::Drain),
     /// Ask a gateway about a citizen
     Lookup(lookup::Args),
     /// Approve lookups that broke the glass
@@ -57,6 +64,10 @@ enum Command {
     Justifications(justifications::Args),
     /// Make certificates for development, inspect any
     Pki(pki::Args),
+    /// Complete commands in a shell
+    Completions(manuals::Completions),
+    /// Write the manual
+    Man(manuals::Man),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +76,9 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Serve(args) => serve::run(args, &mut out),
         Command::Check(args) => check::run(args, &mut out),
+        Command::Healthcheck(args) => operate::healthcheck(args, &mut out),
+        Command::Reload(args) => operate::reload(args, &mut out),
+        Command::Drain(args) => operate::drain(args, &mut out),
         Command::Lookup(args) => lookup::run(args, &mut out),
         Command::BreakGlass(args) => break_glass::run(args, &mut out),
         Command::Audit(args) => audit::run(args, &mut out),
@@ -74,6 +88,8 @@ fn main() -> ExitCode {
         Command::Register(args) => register::run(args, &mut out),
         Command::Justifications(args) => justifications::run(args, &mut out),
         Command::Pki(args) => pki::run(args, &mut out),
+        Command::Completions(args) => manuals::completions(args, Cli::command(), &mut out),
+        Command::Man(args) => manuals::man(args, Cli::command(), &mut out),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -148,8 +148,16 @@ impl Gateway {
     ///
     /// # Panics
     /// When it doesn't end, or not well.
-    pub async fn stop(mut self) -> String {
+    pub async fn stop(self) -> String {
         kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a process of ours");
+        self.ended().await
+    }
+
+    /// Waits for its end, which somebody asked for; everything it logged.
+    ///
+    /// # Panics
+    /// When it doesn't end, or not well.
+    pub async fn ended(mut self) -> String {
         let child = Mutex::new(&mut self.child);
         let status = eventually_within(60, "the gateway ends", async || {
             let mut child = child.lock().expect("no panic");

@@ -22,6 +22,7 @@ mod invariants;
 mod journeys;
 mod minimisation;
 mod minors;
+mod operate;
 mod outcomes;
 mod overload;
 mod privacy;
