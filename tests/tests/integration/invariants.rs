@@ -113,7 +113,8 @@ fn pure_rooms_do_no_io_and_wait_for_nothing() {
 }
 
 /// Invariant 2: status codes. The admin listener has answers of its own; the upstream reads those
-/// of agencies and witnesses; telemetry names them; the open document lists them.
+/// of agencies and witnesses, the operator's commands those of the admin listener; telemetry names them;
+/// the open document lists them.
 #[test]
 fn only_reply_knows_status_codes() {
     let knowing = files_with("gateway/src", &["StatusCode", ".status_mut()"]);
@@ -121,6 +122,7 @@ fn only_reply_knows_status_codes() {
         knowing,
         names(&[
             "admin.rs",
+            "commands/operate.rs",
             "reply.rs",
             "upstream/ask.rs",
             "upstream/failure.rs",
