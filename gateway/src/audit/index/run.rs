@@ -3,7 +3,7 @@
 //! A head of [`HEAD`] bytes, then pairs in order: eight bytes of the subject's reference, two of the
 //! entry's place within the run. References are HMACs, so the bytes are spread evenly, and where one
 //! stands can be guessed to within a block. Head and blocks have a MAC each, over what they say and the
-//! hash of the entries: whoever writes the disk can leave nobody out.
+//! hash of the entries: whoever writes a run can leave nobody out.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
