@@ -118,11 +118,17 @@ impl Tiles {
                 if (n + 1) * WIDTH <= first(&self.dir)? {
                     return Err(ReadError::Pruned);
                 }
-                return Err(self.broken(n * WIDTH + 1, &path, Flaw::Missing));
+                return Err(self.missing(n));
             }
             bytes => bytes?,
         };
         Ok(Bundle::decode(&bytes, most))
+    }
+
+    /// Says that a bundle isn't there, though it should be.
+    pub(super) fn missing(&self, n: u64) -> ReadError {
+        let path = paths::bundle(&self.dir, n);
+        self.broken(n * WIDTH + 1, &path, Flaw::Missing)
     }
 
     fn broken(&self, entry: u64, path: &Path, what: Flaw) -> ReadError {

@@ -38,6 +38,8 @@ pub(crate) struct View {
     turns: AtomicBool,
     sealing_fails: AtomicBool,
     proves: bool,
+    /// Whether nobody else deletes what is at the end of its term.
+    alone: bool,
 }
 
 impl View {
@@ -51,6 +53,16 @@ impl View {
             turns: AtomicBool::new(false),
             sealing_fails: AtomicBool::new(false),
             proves: true,
+            alone: false,
+        }
+    }
+
+    /// As seen by the one process that writes and deletes: what is missing without its doing was removed, whatever
+    /// the disk says.
+    pub(super) fn alone(self) -> Self {
+        Self {
+            alone: true,
+            ..self
         }
     }
 
@@ -119,12 +131,22 @@ impl View {
         Ok(tile)
     }
 
+    /// At most `most` leaves of a bundle, as the file has them.
+    fn leaves_of(&self, n: u64, most: u64) -> Result<Bundle, ReadError> {
+        match self.tiles.leaves(n, most) {
+            Err(ReadError::Pruned) if self.alone && (n + 1) * WIDTH > self.first() => {
+                Err(self.tiles.missing(n))
+            }
+            found => found,
+        }
+    }
+
     /// The leaves of a bundle, and their hashes.
     fn bundle(&self, n: u64) -> Result<(Arc<Bundle>, Arc<[Hash]>), ReadError> {
         if let Some(bundle) = self.bundles.find(&n) {
             return Ok((bundle, self.tile(0, n)?));
         }
-        let bundle = Arc::new(self.tiles.leaves(n, WIDTH)?);
+        let bundle = Arc::new(self.leaves_of(n, WIDTH)?);
         let tile = self.tile(0, n)?;
         self.bundles.keep(n, Arc::clone(&bundle));
         Ok((bundle, tile))
@@ -132,7 +154,7 @@ impl View {
 
     /// The date of a bundle's first leaf.
     fn begins(&self, n: u64) -> Result<Timestamp, ReadError> {
-        let (bundle, tile) = (self.tiles.leaves(n, 1)?, self.tile(0, n)?);
+        let (bundle, tile) = (self.leaves_of(n, 1)?, self.tile(0, n)?);
         let leaf = self.tiles.leaf(&bundle, &tile, n * WIDTH)?;
         dated(leaf).ok_or_else(|| ReadError::Broken {
             entry: n * WIDTH + 1,

@@ -466,6 +466,33 @@ fn an_entry_that_is_forged_with_its_tiles_is_never_read() {
     }
 }
 
+/// Nobody signed for the file that says what is gone.
+#[test]
+fn a_bundle_that_another_hand_removed_isnt_past_its_term_for_the_one_who_deletes() {
+    let dir = dir();
+    let mut store = open(dir.path());
+    append(&mut store, 1..=600);
+    while store.view.tail().sealed() < 512 {
+        std::thread::yield_now();
+    }
+    fs::remove_file(paths::bundle(dir.path(), 0)).unwrap();
+    fs::write(dir.path().join(paths::FIRST), "256\n").unwrap();
+    let read = store
+        .reader()
+        .leaves(3..4, &mut |_, _| std::ops::ControlFlow::Continue(()));
+    let missing = matches!(
+        read,
+        Err(ReadError::Broken {
+            entry: 1,
+            what: Flaw::Missing,
+            ..
+        })
+    );
+    assert!(missing, "{read:?}");
+    let since = store.reader().since(Timestamp::UNIX_EPOCH);
+    assert!(since.is_err(), "{since:?}");
+}
+
 #[test]
 fn tiles_above_others_are_held_against_them() {
     let dir = tall();
