@@ -343,6 +343,10 @@ fn batches(segment: &[u8]) -> Vec<Vec<u8>> {
     let (mut batches, mut batch, mut rest) = (Vec::new(), Vec::new(), segment);
     while let Some((length, _)) = rest.split_first_chunk() {
         let length = u32::from_be_bytes(*length);
+        // Room for more.
+        if length == 0 {
+            break;
+        }
         let (frame, after) = rest.split_at(4 + (length & !(1 << 31)) as usize);
         batch.extend_from_slice(frame);
         rest = after;

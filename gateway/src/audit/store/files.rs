@@ -112,7 +112,7 @@ impl Files {
             None => Wal::begin(dir, head.tree.size()),
         };
         let wal = wal.map_err(io)?;
-        let view = Arc::new(view);
+        let view = Arc::new(view.alone());
         let sealer = Sealer::start(Arc::clone(&view), sealing, dir, pace);
         Ok(Self {
             sealer: sealer.map_err(OpenError::Thread)?,
@@ -125,6 +125,15 @@ impl Files {
             view,
             _lock: lock,
         })
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // Its room is no entry, only untidy, if it stays.
+        if let Err(error) = self.wal.end(&*self.disk) {
+            tracing::debug!(loket.cause = %error, "the audit log's last segment keeps its room");
+        }
     }
 }
 
@@ -172,6 +181,7 @@ impl Target for Files {
         self.sealer.keeps_up()?;
         let turns = self.view.turns() && self.wal.bytes() > 0;
         if turns || self.wal.bytes() >= self.segment_bytes {
+            self.wal.end(&*self.disk)?;
             self.wal = Wal::begin(&self.dir, batch.first)?;
         }
         self.wal.commit(&*self.disk, &batch)?;

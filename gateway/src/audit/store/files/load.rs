@@ -271,7 +271,8 @@ impl Loading<'_> {
         Ok(true)
     }
 
-    /// What is torn was never answered for, unless a signed checkpoint stands in it: then it was whole.
+    /// What is torn was never answered for, unless a signed checkpoint stands in it: then it was whole. A disk
+    /// may write the end of a batch before its beginning, though, and lose power between.
     fn look_behind(&self, last: &Last, edge: &Edge) -> Result<(), OpenError> {
         let Some(keys) = self.keys else {
             return Ok(());
@@ -282,12 +283,20 @@ impl Loading<'_> {
                 source,
             })?;
         let name = format!("{}\n", keys.origin());
+        let mut begins = 0;
         for at in memmem::find_iter(&rest, &name) {
-            let said = notes::next(&rest[at..]).and_then(|(note, _)| note_of(note, keys));
-            if let Some(to) = said.filter(|to| *to > edge.head.tree.size()) {
+            let said = notes::next(&rest[at..]).and_then(|(note, after)| {
+                let end = rest.len() - after.len();
+                note_of(note, keys).map(|to| (to, end))
+            });
+            let Some((to, end)) = said.filter(|(to, _)| *to > edge.head.tree.size()) else {
+                continue;
+            };
+            if !wal::in_part(&rest[begins..end], last.whole + begins as u64) {
                 let entry = edge.head.tree.size() + 1;
                 return Err(self.broken(entry, &last.path, Flaw::Rewritten { to }));
             }
+            begins = end;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Disks that fail.
 
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 
 use super::*;
@@ -29,21 +30,32 @@ impl Faulty {
     }
 }
 
-impl Disk for Faulty {
-    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+impl Faulty {
+    /// Has as many of these bytes written as there is room for.
+    fn takes(&self, bytes: &[u8], write: impl FnOnce(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let mut faults = self.0.lock().unwrap();
         match &mut faults.room {
             Some(room) if *room < bytes.len() => {
-                file.write_all(&bytes[..std::mem::take(room)])?;
+                write(&bytes[..std::mem::take(room)])?;
                 Err(io::ErrorKind::StorageFull.into())
             }
             room => {
                 if let Some(room) = room {
                     *room -= bytes.len();
                 }
-                file.write_all(bytes)
+                write(bytes)
             }
         }
+    }
+}
+
+impl Disk for Faulty {
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        self.takes(bytes, |bytes| file.write_all(bytes))
+    }
+
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.takes(bytes, |bytes| file.write_all_at(bytes, at))
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -149,7 +161,8 @@ fn a_segment_that_another_hand_touched_takes_no_entries() {
     let mut store = open(dir.path());
     append(&mut store, 1..=1);
     let path = paths::segment(dir.path(), 0);
-    let whole = fs::read(&path).unwrap();
+    let mut whole = fs::read(&path).unwrap();
+    whole.truncate(usize::try_from(store.wal.bytes()).unwrap());
     let refuses = |store: &mut Files| {
         let recovered = store.recover();
         assert!(recovered.is_err() || store.append(&[draft(99)]).is_err());
