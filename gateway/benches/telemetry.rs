@@ -191,6 +191,8 @@ fn settings(sampling_ratio: f64) -> Settings {
         environment: "test".to_owned(),
         otlp_endpoint: None,
         sampling_ratio,
+        slow: telemetry::SLOW,
+        traces: telemetry::TRACES,
         log_format: LogFormat::Json,
         log_level: "info".to_owned(),
     }

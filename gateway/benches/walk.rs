@@ -148,6 +148,8 @@ impl Town {
             environment: "test".to_owned(),
             otlp_endpoint: None,
             sampling_ratio: 0.0,
+            slow: loket_gateway::telemetry::SLOW,
+            traces: 0,
             log_format: LogFormat::Json,
             log_level: "off".to_owned(),
         };

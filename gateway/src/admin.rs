@@ -1,7 +1,9 @@
 //! The operators' listener: health, metrics, drain, reload.
 //!
-//! In come probes, scrapes and an operator's commands, from loopback unless configured otherwise;
+//! In come probes, scrapes, questions for traces and an operator's commands, from loopback unless configured otherwise;
 //! out go short texts. Refused: whatever a browser sends across origins, and unknown paths.
+
+mod traces;
 
 use std::future::{Future, IntoFuture as _};
 use std::io;
@@ -18,6 +20,7 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use crate::reload::{Changes, Refused};
+use crate::telemetry::Telemetry;
 
 /// How long connections may go on once the listener should end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -45,6 +48,8 @@ pub struct Readiness {
 pub struct AdminState {
     /// Answers `/readyz` and `/startupz`.
     pub readiness: Arc<Readiness>,
+    /// Answers `/traces`.
+    pub telemetry: Telemetry,
     /// Prometheus text for `/metrics`.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// Starts the drain; a second call does no harm.
@@ -61,6 +66,8 @@ pub fn router(state: AdminState) -> Router {
         .route("/readyz", get(readyz))
         .route("/startupz", get(startupz))
         .route("/metrics", get(metrics))
+        .route("/traces", get(traces::list))
+        .route("/traces/{id}", get(traces::show))
         .route("/drain", post(drain))
         .route("/reload", post(reload))
         .fallback(nothing_here)

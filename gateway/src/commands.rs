@@ -1,5 +1,6 @@
 //! Commands: one file per subcommand of `loket`.
 
+mod admin;
 pub mod audit;
 pub mod break_glass;
 pub mod check;
@@ -14,3 +15,4 @@ pub mod pki;
 pub mod register;
 pub mod rows;
 pub mod serve;
+pub mod trace;

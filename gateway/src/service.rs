@@ -234,6 +234,7 @@ impl Service {
         let stop = Arc::new(stop);
         let state = AdminState {
             readiness: readiness.clone(),
+            telemetry: gateway.telemetry().clone(),
             metrics: {
                 let gateway = gateway.clone();
                 Arc::new(move || exposition(&gateway))

@@ -12,6 +12,7 @@ mod logs;
 mod metrics;
 mod names;
 mod spans;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -23,13 +24,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Method, Uri, Version};
-use loket_sdk::trace::TraceContext;
-use opentelemetry::KeyValue;
+use loket_sdk::trace::{TraceContext, TraceId};
 use opentelemetry::metrics::MeterProvider as _;
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanExporter, SpanProcessor};
+use opentelemetry_sdk::trace::{SpanExporter, SpanProcessor};
 
 pub use self::error_type::ErrorType;
 pub use self::logs::{Batches, Flush, in_batches, init_logs, subscriber};
@@ -37,12 +37,20 @@ pub use self::metrics::{
     BreakerState, Decision, EndedCall, Ending, Handshaking, InFlight, Metrics, Open, Peer,
     PeerAddress, RateScope, Refused, Reloaded, Replayed, Resend, Shed,
 };
-pub use self::spans::{Called, ClientSpan, RoomSpan, ServerSpan, SpanHandle};
+pub use self::spans::{Called, ClientSpan, Known, RoomSpan, ServerSpan, SpanHandle};
+pub use self::traces::{Detail, Filter, FilterError, Summary, TracedLines, Traces, Why};
 
 use self::export::Collector;
-use self::spans::{Arrival, Ids, Recorder, Sampling};
+use self::spans::{Arrival, Recorder, Sampling};
+use self::traces::Keeper;
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What takes longer is slow, when nobody says otherwise.
+pub const SLOW: Duration = Duration::from_secs(2);
+
+/// Bytes for recent traces, when nobody says otherwise.
+pub const TRACES: usize = 32 << 20;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -64,8 +72,12 @@ pub struct Settings {
     /// The collector, `http://host:port`; without one, spans stay here and metrics are only
     /// scraped.
     pub otlp_endpoint: Option<Uri>,
-    /// The share of traces to record, 0 to 1.
+    /// The share of traces to keep of those that nothing else speaks for, 0 to 1.
     pub sampling_ratio: f64,
+    /// What takes longer is kept.
+    pub slow: Duration,
+    /// Bytes of memory for recent traces; none are kept here with 0.
+    pub traces: usize,
     /// How log lines look.
     pub log_format: LogFormat,
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`, for our own crates.
@@ -102,7 +114,8 @@ pub struct Telemetry(Arc<Shared>);
 
 struct Shared {
     recorder: Recorder,
-    tracers: SdkTracerProvider,
+    traces: Traces,
+    resource: Resource,
     meters: SdkMeterProvider,
     registry: prometheus::Registry,
     metrics: Metrics,
@@ -116,15 +129,29 @@ impl Telemetry {
     ///
     /// When the endpoint can't be used, or there's one but no Tokio runtime.
     pub fn new(settings: &Settings, version: &str) -> Result<Self, TelemetryError> {
+        Self::keeping(settings, version, Traces::new(settings.traces))
+    }
+
+    /// As [`new`](Self::new), with the traces that log lines are handed to.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn keeping(
+        settings: &Settings,
+        version: &str,
+        traces: Traces,
+    ) -> Result<Self, TelemetryError> {
         let collector = settings.otlp_endpoint.as_ref().map(usable).transpose()?;
         let processor = collector
             .as_ref()
             .map(|(collector, endpoint)| export::span_processor(collector, endpoint))
-            .transpose()?;
-        Self::assemble(settings, version, processor, collector)
+            .transpose()?
+            .map(|processor| Box::new(processor) as Box<dyn SpanProcessor>);
+        Self::assemble(settings, version, processor, collector, traces)
     }
 
-    /// Hands every span to `exporter` as soon as it ends, and sends nothing anywhere.
+    /// Hands every span to `exporter` as soon as its trace has ended, and sends nothing anywhere.
     ///
     /// # Errors
     ///
@@ -134,14 +161,16 @@ impl Telemetry {
         exporter: impl SpanExporter + 'static,
     ) -> Result<Self, TelemetryError> {
         let processor = opentelemetry_sdk::trace::SimpleSpanProcessor::new(exporter);
-        Self::assemble(settings, "test", Some(processor), None)
+        let traces = Traces::new(settings.traces);
+        Self::assemble(settings, "test", Some(Box::new(processor)), None, traces)
     }
 
-    fn assemble<P: SpanProcessor + 'static>(
+    fn assemble(
         settings: &Settings,
         version: &str,
-        processor: Option<P>,
+        mut processor: Option<Box<dyn SpanProcessor>>,
         collector: Option<(Collector, &Uri)>,
+        traces: Traces,
     ) -> Result<Self, TelemetryError> {
         let resource = resource(settings, version);
         let registry = prometheus::Registry::new();
@@ -158,24 +187,20 @@ impl Telemetry {
         }
         let meters = meters.build();
 
-        // What isn't sampled never gets this far.
-        let mut tracers = SdkTracerProvider::builder()
-            .with_resource(resource)
-            .with_id_generator(Ids)
-            .with_sampler(Sampler::AlwaysOn);
-        let exported = processor.is_some();
-        if let Some(processor) = processor {
-            tracers = tracers.with_span_processor(processor);
+        if let Some(processor) = &mut processor {
+            processor.set_resource(&resource);
         }
-        let tracers = tracers.build();
-
+        let wanted = processor.is_some() || settings.traces > 0;
+        let scope = InstrumentationScope::builder(names::NAMESPACE).build();
+        let keeper = Keeper::new(traces.clone(), settings.slow, processor, scope);
         Ok(Self(Arc::new(Shared {
             recorder: Recorder::new(
-                exported.then(|| tracers.tracer(names::NAMESPACE)),
+                wanted.then(|| Arc::new(keeper)),
                 Sampling::new(settings.sampling_ratio),
             ),
+            traces,
+            resource,
             metrics: Metrics::new(&meters.meter(names::NAMESPACE), version),
-            tracers,
             meters,
             registry,
             down: AtomicBool::new(false),
@@ -223,8 +248,50 @@ impl Telemetry {
         address: &PeerAddress,
         called: Called<'_>,
     ) -> ClientSpan {
-        let metrics = self.0.metrics.clone();
-        ClientSpan::start(&self.0.recorder, metrics, parent, address, called)
+        ClientSpan::start(self.0.metrics.clone(), parent, address, called)
+    }
+
+    /// A call to an agency wasn't sent, as the breaker or a limit refused it. `outcome` and `reason` are the
+    /// words of the lookup's answer.
+    pub fn unsent_call(
+        &self,
+        parent: &SpanHandle,
+        peer: &Peer,
+        called: Called<'_>,
+        [outcome, reason]: [&'static str; 2],
+        error_type: ErrorType,
+    ) {
+        let error_type = error_type.as_str();
+        spans::unsent(
+            &self.0.metrics,
+            parent,
+            peer,
+            called,
+            outcome,
+            reason,
+            error_type,
+        );
+    }
+
+    /// Tells this gateway from its siblings.
+    pub fn instance(&self) -> String {
+        let key = opentelemetry::Key::from_static_str(names::SERVICE_INSTANCE);
+        let instance = self.0.resource.get(&key);
+        instance
+            .map(|value| value.as_str().into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Recent traces.
+    pub fn traces(&self) -> &Traces {
+        &self.0.traces
+    }
+
+    /// A kept trace as OTLP's JSON, which Jaeger and Tempo import.
+    pub fn export_trace(&self, id: TraceId) -> Option<serde_json::Value> {
+        let pairs = self.0.resource.iter();
+        let pairs = pairs.map(|(key, value)| (key.to_string(), value.as_str().into_owned()));
+        self.0.traces.export(id, &pairs.collect::<Vec<_>>())
     }
 
     /// The parent of what the gateway does of itself: each is a trace of its own.
@@ -234,7 +301,7 @@ impl Telemetry {
 
     /// A room that takes time begins; it ends when the span drops.
     pub fn room_span(&self, parent: &SpanHandle, name: &'static str) -> RoomSpan {
-        RoomSpan::start(&self.0.recorder, parent, name)
+        RoomSpan::start(parent, name)
     }
 
     /// Counts the log lines that are lost from now on, and those that were.
@@ -280,10 +347,12 @@ impl Shared {
         if self.down.swap(true, Ordering::Relaxed) {
             return;
         }
-        let (tracers, meters) = (self.tracers.clone(), self.meters.clone());
+        let (keeper, meters) = (self.recorder.keeper().cloned(), self.meters.clone());
         let work = move || {
             // The exporter has complained already if this fails.
-            let _ = tracers.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
+            if let Some(processor) = keeper.as_ref().and_then(|keeper| keeper.processor()) {
+                let _ = processor.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
+            }
             let _ = meters.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
             done();
         };

@@ -21,7 +21,7 @@ use crate::directory::Visibility;
 use crate::fanout::Plan;
 use crate::identity::Identified;
 use crate::refusal::Refusal;
-use crate::telemetry::{EndedCall, ServerSpan, SpanHandle, Telemetry};
+use crate::telemetry::{EndedCall, Known, ServerSpan, SpanHandle, Telemetry};
 use crate::validate::Valid;
 
 /// An open request.
@@ -116,9 +116,7 @@ impl Trail {
         self.entry.certificate = None;
         self.entry.member = Some(identified.member().clone());
         self.entry.system = Some(identified.system().clone());
-        if let Some(span) = &mut self.span {
-            span.member(identified.member().as_str());
-        }
+        self.known(|known| known.member(identified.member().as_str()));
     }
 
     /// What is asked, about whom.
@@ -139,8 +137,12 @@ impl Trail {
                 ..GlassEntry::default()
             })
         });
+        self.known(|known| known.lookup(lookup.purpose.as_str(), lookup.request_id));
+    }
+
+    fn known(&mut self, known: impl FnOnce(&mut Known<'_>)) {
         if let Some(span) = &mut self.span {
-            span.purpose(lookup.purpose.as_str());
+            span.knows(known);
         }
     }
 
@@ -220,6 +222,7 @@ impl Trail {
 
     /// In which entry it stands that it did.
     pub fn broke_glass(&mut self, entry: u64) {
+        self.known(|known| known.broke_glass());
         if let Some(glass) = &mut self.entry.break_glass {
             glass.entry = Some(entry);
             // It stands in that entry.
@@ -325,6 +328,9 @@ impl Trail {
         // The log has the entry now and keeps it even when the caller leaves.
         self.open = false;
         let receipt = self.write(&self.entry).await;
+        if let Ok(receipt) = &receipt {
+            self.known(|known| known.entry(receipt.entry));
+        }
         if let Err(refusal) = &receipt {
             self.entry.kind = Kind::Refusal;
             self.entry.refusal = Some(refusal.code().as_str());
@@ -381,13 +387,19 @@ impl Trail {
     }
 
     /// Ends the span with the status that leaves, and says so in a line.
-    pub fn responded(&mut self, status: u16, overall: Option<&str>) {
+    pub fn responded(&mut self, status: u16, overall: Option<&'static str>) {
         let Some(mut span) = self.span.take() else {
             return;
         };
-        if let Some(overall) = overall {
-            span.overall(overall);
-        }
+        let code = self.entry.refusal;
+        span.knows(|known| {
+            if let Some(overall) = overall {
+                known.overall(overall);
+            }
+            if let Some(code) = code {
+                known.code(code);
+            }
+        });
         let elapsed = span.finish(status, None);
         tracing::info!(
             trace_id = self.trace_id(),

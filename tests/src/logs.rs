@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use loket_gateway::telemetry::{LogFormat, Settings, init_logs};
+use loket_gateway::telemetry::{LogFormat, Settings, Traces, init_logs};
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static INSTALLED: OnceLock<()> = OnceLock::new();
@@ -26,7 +26,7 @@ impl io::Write for Buffer {
 pub fn install() {
     INSTALLED.get_or_init(|| {
         let settings = settings("trace");
-        init_logs(&settings, || Buffer).expect("no other subscriber");
+        init_logs(&settings, || Buffer, &Traces::new(0)).expect("no other subscriber");
     });
 }
 
@@ -45,6 +45,8 @@ pub fn settings(log_level: &str) -> Settings {
         environment: "test".to_owned(),
         otlp_endpoint: None,
         sampling_ratio: 1.0,
+        slow: loket_gateway::telemetry::SLOW,
+        traces: loket_gateway::telemetry::TRACES,
         log_format: LogFormat::Json,
         log_level: log_level.to_owned(),
     }

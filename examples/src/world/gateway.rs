@@ -98,6 +98,8 @@ fn config(leaf: &Leaf, directory: &Path, parts: Parts) -> anyhow::Result<Config>
             environment: "development".to_owned(),
             otlp_endpoint: None,
             sampling_ratio: 1.0,
+            slow: telemetry::SLOW,
+            traces: telemetry::TRACES,
             log_format: telemetry::LogFormat::Text,
             log_level: "info".to_owned(),
         },

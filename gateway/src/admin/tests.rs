@@ -36,6 +36,7 @@ async fn run() -> Running {
             started: Arc::clone(&started),
             draining: Arc::clone(&draining),
         }),
+        telemetry: crate::fixture::world::telemetry(),
         metrics: Arc::new(|| "# TYPE up gauge\nup 1\n".to_owned()),
         drain: Arc::new(move || {
             drained.fetch_add(1, Ordering::Relaxed);

@@ -18,7 +18,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::reload::{Reloader, Watch};
 use crate::service::{Service, StartError};
 use crate::supervisor::Sockets;
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry::{self, Telemetry, Traces};
 use crate::workers::{self, Workers};
 
 /// Exit code: the audit log has been changed.
@@ -56,7 +56,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         .context("logs can't be written")?;
     // Ends after the runtime, which is made later: its last lines get out too.
     let _flush = flush;
-    telemetry::init_logs(&settings, lines.clone()).context("logs can't be written")?;
+    let traces = Traces::new(settings.traces);
+    telemetry::init_logs(&settings, lines.clone(), &traces).context("logs can't be written")?;
     // A panic's message can quote a value; where it happened is enough.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -70,7 +71,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         .build()
         .context("the runtime can't start")?;
     let code = runtime.block_on(async {
-        let telemetry = Telemetry::new(&settings, env!("CARGO_PKG_VERSION"))
+        let telemetry = Telemetry::keeping(&settings, env!("CARGO_PKG_VERSION"), traces)
             .context("telemetry can't start")?;
         telemetry.count_lost_lines(&lines);
         let mut terminate = signal(SignalKind::terminate())?;

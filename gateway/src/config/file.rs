@@ -143,6 +143,8 @@ pub(crate) struct Telemetry {
     pub(crate) environment: Option<String>,
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sampling_ratio: Option<f64>,
+    pub(crate) slow: Option<String>,
+    pub(crate) traces_mib: Option<usize>,
     pub(crate) log_format: Option<LogFormat>,
     pub(crate) log_level: Option<String>,
 }

@@ -326,6 +326,8 @@ fn observed(section: Section<file::Telemetry>, out: &mut Report) -> telemetry::S
             "write 0.1 to keep a tenth",
         );
     }
+    let usual = telemetry::TRACES >> 20;
+    let traces = number(&at, "traces_mib", raw.traces_mib, usual, 0, 4096, out);
     let level = raw.log_level.unwrap_or_else(|| "info".to_owned());
     if level
         .parse::<tracing::level_filters::LevelFilter>()
@@ -339,6 +341,8 @@ fn observed(section: Section<file::Telemetry>, out: &mut Report) -> telemetry::S
         environment: raw.environment.unwrap_or_else(|| "production".to_owned()),
         otlp_endpoint: endpoint,
         sampling_ratio: ratio,
+        slow: duration(&at, "slow", raw.slow.as_deref(), telemetry::SLOW, SOME, out),
+        traces: traces << 20,
         log_format: raw.log_format.unwrap_or(telemetry::LogFormat::Json),
         log_level: level,
     }

@@ -3,7 +3,7 @@
 //! Events carry `trace_id` and `span_id` as fields; there are no `tracing` spans on the hot path.
 
 mod batch;
-mod json;
+pub(super) mod json;
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
 pub use self::batch::{Batches, Flush};
-use super::{LogFormat, Settings, TelemetryError};
+use super::{LogFormat, Settings, TelemetryError, Traces};
 
 /// What our crates' targets begin with.
 const OURS: &str = "loket";
@@ -34,7 +34,7 @@ const OURS: &str = "loket";
 pub fn subscriber<W>(
     settings: &Settings,
     writer: W,
-) -> Result<impl Subscriber + Send + Sync + use<W>, TelemetryError>
+) -> Result<impl Subscriber + for<'s> LookupSpan<'s> + Send + Sync + use<W>, TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -46,16 +46,17 @@ where
     Ok(tracing_subscriber::registry().with(lines))
 }
 
-/// Installs the process's only subscriber.
+/// Installs the process's only subscriber, which hands lines to `traces` too.
 ///
 /// # Errors
 ///
 /// When the log level is unknown or a subscriber was installed before.
-pub fn init_logs<W>(settings: &Settings, writer: W) -> Result<(), TelemetryError>
+pub fn init_logs<W>(settings: &Settings, writer: W, traces: &Traces) -> Result<(), TelemetryError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    tracing::subscriber::set_global_default(subscriber(settings, writer)?)
+    let lines = traces.lines().with_filter(filter(&settings.log_level)?);
+    tracing::subscriber::set_global_default(subscriber(settings, writer)?.with(lines))
         .map_err(|_| TelemetryError::LogsInstalled)
 }
 

@@ -34,13 +34,17 @@ pub(super) const PEER_DEPRECATED: &str = "peer.service";
 
 // Attributes of our own.
 pub(super) const ABANDONED: &str = "loket.abandoned";
+pub(super) const AUDIT_ENTRY: &str = "loket.audit.entry";
+pub(super) const BROKE_GLASS: &str = "loket.broke_glass";
 pub(super) const CANCELLED: &str = "loket.cancelled";
+pub(super) const CODE: &str = "loket.code";
 pub(super) const MEMBER: &str = "loket.member";
 pub(super) const OUTCOME: &str = "loket.outcome";
 pub(super) const OVERALL: &str = "loket.overall";
 pub(super) const PURPOSE: &str = "loket.purpose";
 pub(super) const REASON: &str = "loket.reason";
 pub(super) const RECORD: &str = "loket.record";
+pub(super) const REQUEST_ID: &str = "loket.request_id";
 pub(super) const RESULT: &str = "loket.result";
 pub(super) const SERVICE: &str = "loket.service";
 pub(super) const SYSTEM: &str = "loket.system";

@@ -1,110 +1,63 @@
-//! Spans of the hot path, made by hand: no context is activated, and a trace that isn't recorded
-//! pays for its ids and nothing else.
+//! Spans of the hot path, made by hand: no context is activated, and nothing becomes an attribute before it is
+//! known that its trace is kept.
 
 mod client;
 mod sampling;
 mod server;
 
-use loket_sdk::trace::{SpanId as WireSpanId, TraceContext, TraceId as WireTraceId};
-use opentelemetry::trace::{
-    Span as _, SpanContext, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceState,
-    Tracer as _,
-};
-use opentelemetry::{Context, KeyValue, SpanId, TraceId};
-use opentelemetry_sdk::trace::{IdGenerator, SdkTracer, Span};
+use std::sync::Arc;
 
+use loket_sdk::trace::{SpanId, TraceContext, TraceId};
+use tokio::time::Instant;
+
+pub(super) use self::client::unsent;
 pub use self::client::{Called, ClientSpan};
 pub(super) use self::sampling::Sampling;
 pub(super) use self::server::Arrival;
-pub use self::server::ServerSpan;
-use super::names as name;
+pub use self::server::{Known, ServerSpan};
+use super::traces::{Keeper, Recording, Work};
 
-/// Makes spans; it has no tracer where nobody would take them.
+/// Begins traces; it has no keeper where nobody would take them.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    tracer: Option<SdkTracer>,
+    keeper: Option<Arc<Keeper>>,
     sampling: Sampling,
 }
 
 impl Recorder {
-    pub(super) fn new(tracer: Option<SdkTracer>, sampling: Sampling) -> Self {
-        Self { tracer, sampling }
+    pub(super) fn new(keeper: Option<Arc<Keeper>>, sampling: Sampling) -> Self {
+        Self { keeper, sampling }
     }
 
-    /// The span of a request, with the caller's position in its trace if it told one.
-    fn root(&self, name: &'static str, parent: Option<&TraceContext>) -> Started {
+    pub(super) fn keeper(&self) -> Option<&Arc<Keeper>> {
+        self.keeper.as_ref()
+    }
+
+    /// Where a request stands, with the caller's position in its trace if it told one.
+    fn root(&self, parent: Option<&TraceContext>, started: Instant) -> SpanHandle {
         let sampled = self.sampling.decide(parent);
-        let recording = self.tracer.as_ref().filter(|_| sampled).and_then(|tracer| {
-            let context = match parent {
-                Some(parent) => Context::new().with_remote_span_context(remote(parent)),
-                None => Context::new(),
-            };
-            build(tracer, name, SpanKind::Server, &context)
-        });
-        recording.unwrap_or_else(|| Started {
-            handle: SpanHandle {
-                trace_id: parent.map_or_else(new_trace_id, |parent| parent.trace_id),
-                span_id: new_span_id(),
-                sampled,
-                recorded: false,
-            },
-            span: None,
-        })
+        let trace_id = parent.map_or_else(new_trace_id, |parent| parent.trace_id);
+        let caller = parent.map(|parent| parent.span_id);
+        SpanHandle {
+            trace_id,
+            span_id: new_span_id(),
+            sampled,
+            recording: self
+                .keeper
+                .as_ref()
+                .map(|keeper| Recording::begin(keeper, trace_id, caller, sampled, started)),
+        }
     }
-
-    /// A span within the trace of `parent`, recorded if that is.
-    fn child(&self, name: &'static str, kind: SpanKind, parent: &SpanHandle) -> Started {
-        let recording = self
-            .tracer
-            .as_ref()
-            .filter(|_| parent.recorded)
-            .and_then(|tracer| build(tracer, name, kind, &parent.child_context()));
-        recording.unwrap_or_else(|| Started {
-            handle: SpanHandle {
-                span_id: new_span_id(),
-                recorded: false,
-                ..parent.clone()
-            },
-            span: None,
-        })
-    }
-}
-
-/// Where a span stands, and the span itself if it is recorded.
-struct Started {
-    handle: SpanHandle,
-    // Boxed: hardly any is recorded, and futures that hold one are moved about.
-    span: Option<Box<Span>>,
-}
-
-/// Nothing after shutdown: the SDK hands out zeros then, but answers still need an id to quote.
-fn build(
-    tracer: &SdkTracer,
-    name: &'static str,
-    kind: SpanKind,
-    parent: &Context,
-) -> Option<Started> {
-    let builder = tracer.span_builder(name).with_kind(kind);
-    let span = tracer.build_with_context(builder, parent);
-    let context = span.span_context();
-    let handle = SpanHandle {
-        trace_id: WireTraceId::from_bytes(context.trace_id().to_bytes())?,
-        span_id: WireSpanId::from_bytes(context.span_id().to_bytes())?,
-        sampled: true,
-        recorded: true,
-    };
-    let span = Some(Box::new(span));
-    Some(Started { handle, span })
 }
 
 /// Where a request stands in its trace: enough to start children from any task.
 #[derive(Clone, Debug)]
 pub struct SpanHandle {
-    trace_id: WireTraceId,
-    span_id: WireSpanId,
+    trace_id: TraceId,
+    span_id: SpanId,
     sampled: bool,
-    /// Sampled, and there is someone to take its spans.
-    recorded: bool,
+    /// Held by all that work on the request: the last to let go ends the trace.
+    recording: Option<Arc<Recording>>,
 }
 
 impl SpanHandle {
@@ -114,19 +67,23 @@ impl SpanHandle {
             trace_id: new_trace_id(),
             span_id: new_span_id(),
             sampled: false,
-            recorded: false,
+            recording: None,
         }
     }
 
-    fn child_context(&self) -> Context {
-        let context = SpanContext::new(
-            TraceId::from_bytes(self.trace_id()),
-            SpanId::from_bytes(self.span_id()),
-            flags(self.sampled),
-            false,
-            TraceState::NONE,
-        );
-        Context::new().with_remote_span_context(context)
+    /// A part of this.
+    fn child(&self) -> Self {
+        Self {
+            span_id: new_span_id(),
+            ..self.clone()
+        }
+    }
+
+    /// What was part of `parent` has ended.
+    fn ended(&self, parent: Option<SpanId>, started: Instant, work: impl FnOnce() -> Work) {
+        if let Some(recording) = &self.recording {
+            recording.ended(self.span_id, parent, started, work());
+        }
     }
 
     /// The id of the whole trace.
@@ -139,7 +96,7 @@ impl SpanHandle {
         self.span_id.to_bytes()
     }
 
-    /// Whether the trace is recorded.
+    /// Whether the trace is one of the share that is sampled; others are kept for how they end.
     pub fn sampled(&self) -> bool {
         self.sampled
     }
@@ -164,71 +121,35 @@ impl SpanHandle {
 #[derive(Debug)]
 #[must_use = "the span ends once this drops"]
 pub struct RoomSpan {
-    // The SDK's span ends itself when dropped.
-    _span: Option<Box<Span>>,
+    /// Where it stands, what it is part of and when it began; nothing if nobody would know of it.
+    recorded: Option<(SpanHandle, SpanId, Instant)>,
+    room: &'static str,
 }
 
 impl RoomSpan {
-    pub(super) fn start(recorder: &Recorder, parent: &SpanHandle, room: &'static str) -> Self {
-        // Nobody asks for a room's ids.
-        let started = parent
-            .recorded
-            .then(|| recorder.child(room, SpanKind::Internal, parent));
+    pub(super) fn start(parent: &SpanHandle, room: &'static str) -> Self {
+        let recorded = parent.recording.is_some();
         Self {
-            _span: started.and_then(|started| started.span),
+            recorded: recorded.then(|| (parent.child(), parent.span_id, Instant::now())),
+            room,
         }
     }
 }
 
-/// No description: `error.type` and the status code already say it.
-fn set_error(span: &mut Span, failed: bool, error_type: Option<&'static str>) {
-    if let Some(word) = error_type {
-        span.set_attribute(KeyValue::new(name::ERROR_TYPE, word));
-    }
-    if failed {
-        span.set_status(Status::error(""));
+impl Drop for RoomSpan {
+    fn drop(&mut self) {
+        if let Some((handle, parent, started)) = self.recorded.take() {
+            handle.ended(Some(parent), started, || Work::Room(self.room));
+        }
     }
 }
 
-/// The caller's position in its trace, as OpenTelemetry has it.
-fn remote(context: &TraceContext) -> SpanContext {
-    SpanContext::new(
-        TraceId::from_bytes(context.trace_id.to_bytes()),
-        SpanId::from_bytes(context.span_id.to_bytes()),
-        flags(context.sampled),
-        true,
-        // What a caller writes there isn't for us to export.
-        TraceState::NONE,
-    )
+/// From the thread's cryptographic generator: answers quote ids, and one must not tell the next.
+fn new_trace_id() -> TraceId {
+    TraceId::from_bytes(rand::random()).unwrap_or_else(TraceId::random)
 }
 
-fn flags(sampled: bool) -> TraceFlags {
-    if sampled {
-        TraceFlags::SAMPLED
-    } else {
-        TraceFlags::default()
-    }
-}
-
-/// Ids from the thread's cryptographic generator, for the SDK's spans as well: answers quote them,
-/// and one must not tell the next.
-#[derive(Debug)]
-pub(super) struct Ids;
-
-impl IdGenerator for Ids {
-    fn new_trace_id(&self) -> TraceId {
-        TraceId::from_bytes(new_trace_id().to_bytes())
-    }
-
-    fn new_span_id(&self) -> SpanId {
-        SpanId::from_bytes(new_span_id().to_bytes())
-    }
-}
-
-fn new_trace_id() -> WireTraceId {
-    WireTraceId::from_bytes(rand::random()).unwrap_or_else(WireTraceId::random)
-}
-
-fn new_span_id() -> WireSpanId {
-    WireSpanId::from_bytes(rand::random()).unwrap_or_else(WireSpanId::random)
+/// As [`new_trace_id`].
+fn new_span_id() -> SpanId {
+    SpanId::from_bytes(rand::random()).unwrap_or_else(SpanId::random)
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use http::{Method, Version};
 use opentelemetry::Value;
+use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
@@ -34,6 +35,14 @@ impl Kept {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 
+    /// The only span of a kind.
+    fn only_of(&self, kind: SpanKind) -> SpanData {
+        let mut spans = self.take();
+        spans.retain(|span| span.span_kind == kind);
+        assert_eq!(spans.len(), 1);
+        spans.remove(0)
+    }
+
     fn only(&self) -> SpanData {
         let mut spans = self.take();
         assert_eq!(spans.len(), 1);
@@ -47,6 +56,8 @@ fn settings(sampling_ratio: f64) -> Settings {
         environment: "test".to_owned(),
         otlp_endpoint: None,
         sampling_ratio,
+        slow: super::SLOW,
+        traces: super::TRACES,
         log_format: LogFormat::Json,
         log_level: "info".to_owned(),
     }

@@ -65,7 +65,7 @@ impl Stack {
     ) -> Result<(Response<Incoming>, Guard), Failure> {
         let entry = match self.enter(terms.deadline).await {
             Ok(entry) => entry,
-            Err(failure) => return Err(self.unasked(failure)),
+            Err(failure) => return Err(self.unasked(failure, terms)),
         };
         if let Some(budget) = &self.budget {
             budget.deposit();
@@ -126,11 +126,16 @@ impl Stack {
         Some(least)
     }
 
-    fn unasked(&self, failure: Failure) -> Failure {
-        let error_type = Some(failure.error_type.as_str());
-        let outcome = failure.reason.outcome().as_str();
-        let metrics = self.telemetry.metrics();
-        metrics.agency_call(&self.peer, outcome, error_type, Duration::ZERO);
+    fn unasked(&self, failure: Failure, terms: &Terms<'_>) -> Failure {
+        let (outcome, reason) = (failure.reason.outcome().as_str(), failure.reason.as_str());
+        let (telemetry, words) = (&self.telemetry, [outcome, reason]);
+        telemetry.unsent_call(
+            terms.parent,
+            &self.peer,
+            terms.called,
+            words,
+            failure.error_type,
+        );
         failure
     }
 

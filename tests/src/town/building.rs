@@ -351,6 +351,8 @@ impl TownBuilder {
                 environment: "test".to_owned(),
                 otlp_endpoint: self.otlp.clone(),
                 sampling_ratio: 1.0,
+                slow: telemetry::SLOW,
+                traces: telemetry::TRACES,
                 log_format: telemetry::LogFormat::Json,
                 log_level: "trace".to_owned(),
             },

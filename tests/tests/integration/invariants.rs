@@ -122,7 +122,10 @@ fn only_reply_knows_status_codes() {
         knowing,
         names(&[
             "admin.rs",
+            "admin/traces.rs",
+            "commands/admin.rs",
             "commands/operate.rs",
+            "commands/trace.rs",
             "reply.rs",
             "upstream/ask.rs",
             "upstream/failure.rs",

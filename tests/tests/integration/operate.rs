@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::process::{Command, Output};
 
-use loket_tests::real::{BYSTANDERS, Gateway, Site, loket};
-use serde_json::Value;
+use loket_tests::real::{BYSTANDERS, Gateway, Lie, Seen, Site, loket, register};
+use serde_json::{Value, json};
 
-async fn run(admin: SocketAddr, words: &'static [&'static str]) -> (i32, String) {
+async fn run(admin: SocketAddr, words: &[&str]) -> (i32, String) {
+    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
     let run = move || -> Output {
         let mut command = Command::new(loket());
         command.args(words).arg("--admin").arg(admin.to_string());
@@ -57,6 +58,50 @@ async fn an_operator_checks_reloads_and_drains() {
     let (code, said) = run(admin, &["healthcheck"]).await;
     assert_eq!(code, 1, "{said}");
     assert!(said.starts_with("error: nobody answers at "), "{said}");
+    site.close().await;
+}
+
+/// From "lookups are failing" to the agency, a trace and its cause, in two commands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_finds_a_failing_trace_and_its_cause() {
+    let mut site = Site::new().await;
+    let land = site.liar(register("bpn")).await;
+    let gateway = Gateway::start(&site.config());
+    let admin = gateway.admin_address();
+    let load = site.load(&gateway);
+    load.before().await;
+    land.tell(Lie::GarbageBody);
+    let fails = |seen: &[Seen]| {
+        let last = seen
+            .last()
+            .and_then(|seen| seen.reason(land.register().record));
+        last.is_some_and(|reason| reason.as_str() == "not_json")
+    };
+    load.until("it fails", fails).await;
+    load.end().await;
+
+    let words = &["trace", "list", "--why", "failed", "--agency", "bpn"];
+    let (code, said) = run(admin, words).await;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("bpn=invalid("), "{said}");
+    let id = said.lines().next().unwrap().rsplit(' ').next().unwrap();
+    let shown = run(admin, &["trace", "show", id]).await;
+    assert_eq!(shown.0, 0, "{}", shown.1);
+    assert!(shown.1.contains("!   -> bpn invalid ("), "{}", shown.1);
+    assert!(shown.1.contains("audit"), "{}", shown.1);
+    assert!(shown.1.contains("INFO  answered"), "{}", shown.1);
+
+    let words = &["trace", "list", "--agency", "nobody", "--output", "json"];
+    let (code, said) = run(admin, words).await;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &said["traces"]), (0, &json!([])));
+    let nobodys = &["trace", "show", "0af7651916cd43dd8448eb211c80319c"];
+    assert_eq!(run(admin, nobodys).await.0, 4);
+    assert_eq!(
+        run(admin, &["trace", "list", "--why", "because"]).await.0,
+        1
+    );
+    gateway.stop().await;
     site.close().await;
 }
 

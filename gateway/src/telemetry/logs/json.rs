@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::format::Writer;
 use super::severity;
 
 /// Writes the event's line.
-pub(super) fn write(event: &Event<'_>, writer: &mut Writer<'_>) -> fmt::Result {
+pub(in crate::telemetry) fn write(event: &Event<'_>, writer: &mut Writer<'_>) -> fmt::Result {
     let (severity_text, severity_number) = severity(*event.metadata().level());
     write!(
         writer,

@@ -1,21 +1,14 @@
 //! The span of a call to an agency.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
+use std::time::Duration;
 
-use loket_sdk::trace::TraceContext;
-use opentelemetry::KeyValue;
-use opentelemetry::trace::{Span as _, SpanKind};
-use opentelemetry_sdk::trace::Span;
+use loket_sdk::trace::{SpanId, TraceContext};
 use tokio::time::Instant;
 
-use super::{Recorder, SpanHandle, Started, set_error};
+use super::SpanHandle;
 use crate::telemetry::ErrorType;
-use crate::telemetry::metrics::{HttpEnd, Metrics, PeerAddress};
-use crate::telemetry::names as name;
-
-/// What the gateway calls at an agency.
-const RECORD_TEMPLATE: &str = "/v1/records/{record}/{major}";
+use crate::telemetry::metrics::{HttpEnd, Metrics, Peer, PeerAddress};
+use crate::telemetry::traces::{Call, Target, Work};
 
 /// What is called at an agency.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +31,13 @@ impl Called<'_> {
             Self::Route { method, .. } => method_word(method),
         }
     }
+
+    fn target(self) -> Target {
+        match self {
+            Self::Record(record) => Target::Record(record.into()),
+            Self::Route { template, .. } => Target::Route(template.into()),
+        }
+    }
 }
 
 fn method_word(method: &http::Method) -> &'static str {
@@ -58,34 +58,31 @@ fn method_word(method: &http::Method) -> &'static str {
 /// Ends with [`finish`](Self::finish); dropped before that, it was cancelled, which is no error.
 #[derive(Debug)]
 pub struct ClientSpan {
-    span: Option<Box<Span>>,
     handle: SpanHandle,
+    parent: SpanId,
     metrics: Metrics,
     address: PeerAddress,
     method: &'static str,
+    /// Nothing if nobody would know of it.
+    target: Option<Target>,
     started: Instant,
     finished: bool,
 }
 
 impl ClientSpan {
     pub(in crate::telemetry) fn start(
-        recorder: &Recorder,
         metrics: Metrics,
         parent: &SpanHandle,
         address: &PeerAddress,
         called: Called<'_>,
     ) -> Self {
-        let method = called.method();
-        let Started { handle, mut span } = recorder.child(method, SpanKind::Client, parent);
-        if let Some(span) = &mut span {
-            span.set_attributes(call_attributes(address, called));
-        }
         Self {
-            span,
-            handle,
+            handle: parent.child(),
+            parent: parent.span_id,
             metrics,
             address: address.clone(),
-            method,
+            method: called.method(),
+            target: parent.recording.is_some().then(|| called.target()),
             started: Instant::now(),
             finished: false,
         }
@@ -122,31 +119,31 @@ impl ClientSpan {
         self.finished = true;
         let bad_status = status.filter(|&code| code >= 400);
         let error_type = error_type.or(bad_status.map(|code| ErrorType::Status(code).as_str()));
-        if let Some(span) = &mut self.span {
-            span.set_attributes(
-                [
-                    Some(KeyValue::new(name::OUTCOME, outcome)),
-                    Some(KeyValue::new(name::REASON, word(reason))),
-                    status.map(|code| KeyValue::new(name::HTTP_STATUS, i64::from(code))),
-                    (resend_count > 0)
-                        .then(|| KeyValue::new(name::HTTP_RESEND_COUNT, i64::from(resend_count))),
-                ]
-                .into_iter()
-                .flatten(),
-            );
-            set_error(span, error_type.is_some(), error_type);
-        }
         if error_type.is_none() && status.is_some() {
             self.metrics.agency_succeeded(&self.address.peer);
         }
-        self.end(HttpEnd { status, error_type }, outcome);
+        let end = HttpEnd { status, error_type };
+        self.end(end, outcome, Some(reason), resend_count);
     }
 
-    fn end(&mut self, end: HttpEnd, outcome: &'static str) {
-        if let Some(span) = &mut self.span {
-            span.end();
-        }
+    fn end(&mut self, end: HttpEnd, outcome: &'static str, reason: Option<&str>, resend: u32) {
         let elapsed = self.started.elapsed();
+        if let Some(target) = self.target.take() {
+            let call = || {
+                Work::Called(Box::new(Call {
+                    peer: self.address.peer.clone(),
+                    address: Some(self.address.clone()),
+                    method: self.method,
+                    target,
+                    end,
+                    outcome,
+                    reason: reason.map(word),
+                    resend,
+                    cancelled: reason.is_none(),
+                }))
+            };
+            self.handle.ended(Some(self.parent), self.started, call);
+        }
         self.metrics
             .client_ended(self.method, &self.address, end, elapsed);
         self.metrics
@@ -157,60 +154,55 @@ impl ClientSpan {
 impl Drop for ClientSpan {
     fn drop(&mut self) {
         if !self.finished {
-            if let Some(span) = &mut self.span {
-                span.set_attribute(KeyValue::new(name::CANCELLED, true));
-            }
             let end = HttpEnd {
                 status: None,
                 error_type: None,
             };
-            self.end(end, "cancelled");
+            self.end(end, "cancelled", None, 0);
         }
     }
 }
 
-fn call_attributes(
-    address: &PeerAddress,
+/// A call that wasn't sent, as the breaker or a limit refused it.
+pub(in crate::telemetry) fn unsent(
+    metrics: &Metrics,
+    parent: &SpanHandle,
+    peer: &Peer,
     called: Called<'_>,
-) -> impl Iterator<Item = KeyValue> + use<> {
-    let mut url = String::from("https://");
-    let host = &address.host;
-    // Writing to a String can't fail.
-    let _ = match host.contains(':') {
-        true => write!(url, "[{host}]"),
-        false => write!(url, "{host}"),
+    outcome: &'static str,
+    reason: &str,
+    error_type: &'static str,
+) {
+    let end = HttpEnd {
+        status: None,
+        error_type: Some(error_type),
     };
-    let _ = write!(url, ":{}", address.port);
-    let (template, record) = match called {
-        Called::Record(record) => {
-            let _ = write!(url, "/v1/records/{record}");
-            (RECORD_TEMPLATE.to_owned(), Some(record.to_owned()))
-        }
-        Called::Route { template, .. } => {
-            url.push_str(template);
-            (template.to_owned(), None)
-        }
-    };
-    [
-        KeyValue::new(name::HTTP_METHOD, called.method()),
-        KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&address.host)),
-        KeyValue::new(name::SERVER_PORT, i64::from(address.port)),
-        KeyValue::new(name::URL_FULL, url),
-        KeyValue::new(name::URL_TEMPLATE, template),
-        KeyValue::new(name::PEER, Arc::clone(address.peer.agency())),
-        KeyValue::new(name::PEER_DEPRECATED, Arc::clone(address.peer.agency())),
-        KeyValue::new(name::SYSTEM, Arc::clone(address.peer.system())),
-    ]
-    .into_iter()
-    .chain(record.map(|record| KeyValue::new(name::RECORD, record)))
+    if parent.recording.is_some() {
+        let call = || {
+            Work::Called(Box::new(Call {
+                peer: peer.clone(),
+                address: None,
+                method: called.method(),
+                target: called.target(),
+                end,
+                outcome,
+                reason: Some(word(reason)),
+                resend: 0,
+                cancelled: false,
+            }))
+        };
+        let handle = parent.child();
+        handle.ended(Some(parent.span_id), Instant::now(), call);
+    }
+    metrics.agency_call(peer, outcome, Some(error_type), Duration::ZERO);
 }
 
 /// A word of the vocabulary as it is; anything else was written by somebody.
-fn word(text: &str) -> String {
+fn word(text: &str) -> Box<str> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if text.len() <= 32 && text.bytes().all(plain) {
-        text.to_owned()
+        text.into()
     } else {
-        "other".to_owned()
+        "other".into()
     }
 }

@@ -5,23 +5,22 @@ use std::time::Duration;
 
 use http::{Method, Version};
 use loket_sdk::trace::TraceContext;
-use opentelemetry::trace::Span as _;
-use opentelemetry::{KeyValue, Value};
-use opentelemetry_sdk::trace::Span;
 use tokio::time::Instant;
+use uuid::Uuid;
 
-use super::{Recorder, SpanHandle, Started, set_error};
+use super::{Recorder, SpanHandle};
 use crate::telemetry::ErrorType;
 use crate::telemetry::metrics::{HttpEnd, Metrics, ServerLabels};
-use crate::telemetry::names as name;
+use crate::telemetry::traces::{Served, Work};
 
 /// A request that a caller sent to the gateway.
 ///
 /// Ends with [`finish`](Self::finish); dropped before that, the caller left.
 #[derive(Debug)]
 pub struct ServerSpan {
-    span: Option<Box<Span>>,
     handle: SpanHandle,
+    /// Nothing if nobody would know of it.
+    served: Option<Box<Served>>,
     metrics: Metrics,
     labels: ServerLabels,
     started: Instant,
@@ -51,18 +50,16 @@ impl ServerSpan {
             route: arrival.route,
             protocol_version: version_number(arrival.version),
         };
-        let Started { handle, mut span } = recorder.root(arrival.route, arrival.parent);
-        if let Some(span) = &mut span {
-            span.update_name(format!("{} {}", span_method(labels.method), arrival.route));
-            span.set_attributes(arrival_attributes(&labels, arrival));
-        }
+        let started = Instant::now();
+        let handle = recorder.root(arrival.parent, started);
+        let recorded = handle.recording.is_some();
         metrics.server_started(&labels);
         Self {
-            span,
             handle,
+            served: recorded.then(|| Box::new(served(labels, arrival))),
             metrics,
             labels,
-            started: Instant::now(),
+            started,
             finished: false,
         }
     }
@@ -97,19 +94,11 @@ impl ServerSpan {
         self.handle.trace_id_hex()
     }
 
-    /// The purpose, once it is known to be a configured one.
-    pub fn purpose(&mut self, purpose: &str) {
-        self.set(name::PURPOSE, purpose);
-    }
-
-    /// The member organisation that the certificate names.
-    pub fn member(&mut self, member: &str) {
-        self.set(name::MEMBER, member);
-    }
-
-    /// How the lookup went as a whole.
-    pub fn overall(&mut self, overall: &str) {
-        self.set(name::OVERALL, overall);
+    /// What is known of the request by now, for its trace.
+    pub fn knows(&mut self, known: impl FnOnce(&mut Known<'_>)) {
+        if let Some(served) = &mut self.served {
+            known(&mut Known(served));
+        }
     }
 
     /// The answer left, or its head did; how long that took. A 5xx without an `error_type` has its
@@ -118,63 +107,91 @@ impl ServerSpan {
         self.finished = true;
         let failed = status >= 500;
         let error_type = error_type.or_else(|| failed.then(|| ErrorType::Status(status).as_str()));
-        if let Some(span) = &mut self.span {
-            span.set_attribute(KeyValue::new(name::HTTP_STATUS, i64::from(status)));
-            set_error(span, failed, error_type);
-        }
         let status = Some(status);
-        self.end(HttpEnd { status, error_type })
+        self.end(HttpEnd { status, error_type }, false)
     }
 
-    fn end(&mut self, end: HttpEnd) -> Duration {
-        if let Some(span) = &mut self.span {
-            span.end();
-        }
+    fn end(&mut self, end: HttpEnd, abandoned: bool) -> Duration {
         let elapsed = self.started.elapsed();
+        if let Some(mut served) = self.served.take() {
+            served.end = end;
+            served.abandoned = abandoned;
+            self.handle
+                .ended(None, self.started, || Work::Served(served));
+        }
         self.metrics.server_ended(&self.labels, end, elapsed);
         elapsed
-    }
-
-    fn set(&mut self, key: &'static str, value: &str) {
-        if let Some(span) = &mut self.span {
-            span.set_attribute(KeyValue::new(key, value.to_owned()));
-        }
     }
 }
 
 impl Drop for ServerSpan {
     fn drop(&mut self) {
         if !self.finished {
-            if let Some(span) = &mut self.span {
-                span.set_attribute(KeyValue::new(name::ABANDONED, true));
-            }
-            self.end(HttpEnd {
+            let end = HttpEnd {
                 status: None,
                 error_type: None,
-            });
+            };
+            self.end(end, true);
         }
     }
 }
 
-fn arrival_attributes(labels: &ServerLabels, arrival: &Arrival<'_>) -> Vec<KeyValue> {
-    let mut all = vec![
-        KeyValue::new(name::HTTP_METHOD, labels.method),
-        KeyValue::new(name::HTTP_ROUTE, labels.route),
-        KeyValue::new(name::URL_PATH, scrubbed(arrival.path, 256)),
-        KeyValue::new(name::URL_SCHEME, labels.scheme),
-        KeyValue::new(name::PROTOCOL_VERSION, labels.protocol_version),
-    ];
-    if labels.method == OTHER_METHOD {
-        let original = scrubbed(arrival.method.as_str(), 32);
-        all.push(KeyValue::new(name::HTTP_METHOD_ORIGINAL, original));
+/// What may be known of a request. Each is a name from the configuration, a word of a closed list or a number.
+#[derive(Debug)]
+pub struct Known<'a>(&'a mut Served);
+
+impl Known<'_> {
+    /// The member organisation that the certificate names.
+    pub fn member(&mut self, member: &str) {
+        self.0.member = Some(member.into());
     }
-    if let Some(peer) = arrival.peer {
-        let address: Value = peer.ip().to_string().into();
-        all.push(KeyValue::new(name::CLIENT_ADDRESS, address.clone()));
-        all.push(KeyValue::new(name::PEER_ADDRESS, address));
-        all.push(KeyValue::new(name::PEER_PORT, i64::from(peer.port())));
+
+    /// What is asked, once the purpose is known to be a configured one.
+    pub fn lookup(&mut self, purpose: &'static str, request_id: Uuid) {
+        (self.0.purpose, self.0.request_id) = (Some(purpose), Some(request_id));
     }
-    all
+
+    /// The number of its audit entry.
+    pub fn entry(&mut self, entry: u64) {
+        self.0.entry = Some(entry);
+    }
+
+    /// It broke the glass.
+    pub fn broke_glass(&mut self) {
+        self.0.broke_glass = true;
+    }
+
+    /// How the lookup went as a whole.
+    pub fn overall(&mut self, overall: &'static str) {
+        self.0.overall = Some(overall);
+    }
+
+    /// The code of the problem that is answered.
+    pub fn code(&mut self, code: &'static str) {
+        self.0.code = Some(code);
+    }
+}
+
+fn served(labels: ServerLabels, arrival: &Arrival<'_>) -> Served {
+    let is_known = labels.method != OTHER_METHOD;
+    Served {
+        labels,
+        path: scrubbed(arrival.path, 256).into(),
+        method_original: (!is_known).then(|| scrubbed(arrival.method.as_str(), 32).into()),
+        peer: arrival.peer,
+        end: HttpEnd {
+            status: None,
+            error_type: None,
+        },
+        abandoned: false,
+        member: None,
+        purpose: None,
+        overall: None,
+        code: None,
+        request_id: None,
+        entry: None,
+        broke_glass: false,
+    }
 }
 
 const OTHER_METHOD: &str = "_OTHER";
@@ -191,15 +208,6 @@ fn known_method(method: &Method) -> &'static str {
         Method::CONNECT => "CONNECT",
         Method::TRACE => "TRACE",
         _ => OTHER_METHOD,
-    }
-}
-
-/// The conventions name a span of an unknown method `HTTP`.
-fn span_method(method: &'static str) -> &'static str {
-    if method == OTHER_METHOD {
-        "HTTP"
-    } else {
-        method
     }
 }
 

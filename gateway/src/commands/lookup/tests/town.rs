@@ -80,6 +80,8 @@ fn settings() -> Settings {
         environment: "test".to_owned(),
         otlp_endpoint: None,
         sampling_ratio: 0.0,
+        slow: crate::telemetry::SLOW,
+        traces: 0,
         log_format: LogFormat::Json,
         log_level: "off".to_owned(),
     }

@@ -1,0 +1,101 @@
+//! Keeper: a trace that has ended in; kept and sent on if it is worth it.
+
+use std::fmt;
+use std::time::Duration;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry_sdk::trace::SpanProcessor;
+
+use super::recording::Recording;
+use super::shelf::Traces;
+use super::span::{Span, Work};
+use super::{Trace, Why};
+
+/// What decides, and where what it keeps goes.
+pub(in crate::telemetry) struct Keeper {
+    traces: Traces,
+    /// What takes longer is slow.
+    slow: Duration,
+    /// The way to the collector.
+    processor: Option<Box<dyn SpanProcessor>>,
+    scope: InstrumentationScope,
+}
+
+impl Keeper {
+    pub(in crate::telemetry) fn new(
+        traces: Traces,
+        slow: Duration,
+        processor: Option<Box<dyn SpanProcessor>>,
+        scope: InstrumentationScope,
+    ) -> Self {
+        Self {
+            traces,
+            slow,
+            processor,
+            scope,
+        }
+    }
+
+    pub(in crate::telemetry) fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
+    pub(in crate::telemetry) fn processor(&self) -> Option<&dyn SpanProcessor> {
+        self.processor.as_deref()
+    }
+
+    pub(super) fn ended(&self, recording: &Recording, spans: Vec<Span>, lines: Vec<Box<str>>) {
+        let Some(why) = self.why(recording, &spans) else {
+            return;
+        };
+        let trace = Trace {
+            id: recording.id,
+            caller: recording.caller,
+            began: recording.began,
+            why,
+            spans,
+            lines,
+        };
+        if let Some(processor) = &self.processor {
+            for span in &trace.spans {
+                processor.on_end(span.exported(&trace, &self.scope));
+            }
+        }
+        self.traces.keep(trace);
+    }
+
+    /// Why a trace is worth keeping, the weightiest reason first.
+    fn why(&self, recording: &Recording, spans: &[Span]) -> Option<Why> {
+        let mut why = recording.sampled.then_some(Why::Sampled);
+        for span in spans {
+            let found = match &span.work {
+                _ if span.failed() => Why::Failed,
+                Work::Served(served) if served.abandoned => Why::Failed,
+                Work::Served(served) if served.broke_glass => Why::BreakGlass,
+                Work::Served(_) | Work::Called(_) if span.took >= self.slow => Why::Slow,
+                Work::Served(served) if served.end.status.is_some_and(|status| status >= 400) => {
+                    Why::Refused
+                }
+                _ => continue,
+            };
+            why = Some(why.map_or(found, |why| why.weightier(found)));
+        }
+        why
+    }
+}
+
+impl Why {
+    fn weightier(self, other: Self) -> Self {
+        if (other as u8) < self as u8 {
+            other
+        } else {
+            self
+        }
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
