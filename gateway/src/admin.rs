@@ -50,8 +50,8 @@ pub struct AdminState {
     pub readiness: Arc<Readiness>,
     /// Answers `/traces`.
     pub telemetry: Telemetry,
-    /// Prometheus text for `/metrics`.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Brings up to date what is only known when somebody looks.
+    pub observe: Arc<dyn Fn() + Send + Sync>,
     /// Starts the drain; a second call does no harm.
     pub drain: Arc<dyn Fn() + Send + Sync>,
     /// Reads the configuration again.
@@ -175,9 +175,22 @@ fn refuse(wrong: bool, reason: &str) -> Result<(), String> {
     }
 }
 
-async fn metrics(State(state): State<AdminState>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (kind, (state.metrics)()).into_response()
+/// Prometheus' text, or OpenMetrics with exemplars for whoever takes that.
+async fn metrics(State(state): State<AdminState>, headers: HeaderMap) -> Response {
+    (state.observe)();
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok());
+    let (kind, text) = match accepted.any(|value| value.contains("application/openmetrics-text")) {
+        true => (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            state.telemetry.openmetrics_text(),
+        ),
+        false => (
+            "text/plain; version=0.0.4",
+            state.telemetry.prometheus_text(),
+        ),
+    };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 async fn drain(State(state): State<AdminState>, headers: HeaderMap) -> Response {

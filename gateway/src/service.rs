@@ -235,9 +235,9 @@ impl Service {
         let state = AdminState {
             readiness: readiness.clone(),
             telemetry: gateway.telemetry().clone(),
-            metrics: {
+            observe: {
                 let gateway = gateway.clone();
-                Arc::new(move || exposition(&gateway))
+                Arc::new(move || observe(&gateway))
             },
             drain: {
                 let stop = stop.clone();
@@ -383,13 +383,17 @@ async fn remind(gateway: Arc<Gateway>) {
     }
 }
 
-fn exposition(gateway: &Gateway) -> String {
+/// Brings up to date what is only known when somebody looks.
+fn observe(gateway: &Gateway) {
     let log = gateway.audit().log();
     let (health, unsealed) = (log.health(), log.reader().unsealed());
     let overdue = gateway.waiting().overdue(Timestamp::now());
     let metrics = gateway.telemetry().metrics();
     metrics.set_audit_queue(health.queued);
     metrics.set_audit_log(health.lost, unsealed.bytes, unsealed.fails);
+    if let Some(at) = health.signed_at {
+        metrics.set_audit_last_checkpoint(u64::try_from(at.as_second()).unwrap_or_default());
+    }
     if let Some(behind) = gateway.audit().index_behind() {
         metrics.set_audit_index_behind(behind);
     }
@@ -397,5 +401,4 @@ fn exposition(gateway: &Gateway) -> String {
     for (grant, used) in gateway.snapshot().admission.used(Timestamp::now()) {
         metrics.quota_used(grant, used);
     }
-    gateway.telemetry().prometheus_text()
 }

@@ -7,10 +7,12 @@
 //! Refused: anything personal. Label values are closed lists or ids from configuration.
 
 mod error_type;
+mod exemplars;
 mod export;
 mod logs;
 mod metrics;
 mod names;
+mod openmetrics;
 mod spans;
 mod traces;
 
@@ -40,6 +42,7 @@ pub use self::metrics::{
 pub use self::spans::{Called, ClientSpan, Known, RoomSpan, ServerSpan, SpanHandle};
 pub use self::traces::{Detail, Filter, FilterError, Summary, TracedLines, Traces, Why};
 
+use self::exemplars::Exemplars;
 use self::export::Collector;
 use self::spans::{Arrival, Recorder, Sampling};
 use self::traces::Keeper;
@@ -115,6 +118,7 @@ pub struct Telemetry(Arc<Shared>);
 struct Shared {
     recorder: Recorder,
     traces: Traces,
+    exemplars: Arc<Exemplars>,
     resource: Resource,
     meters: SdkMeterProvider,
     registry: prometheus::Registry,
@@ -192,13 +196,21 @@ impl Telemetry {
         }
         let wanted = processor.is_some() || settings.traces > 0;
         let scope = InstrumentationScope::builder(names::NAMESPACE).build();
-        let keeper = Keeper::new(traces.clone(), settings.slow, processor, scope);
+        let exemplars = Arc::<Exemplars>::default();
+        let keeper = Keeper::new(
+            traces.clone(),
+            settings.slow,
+            processor,
+            scope,
+            exemplars.clone(),
+        );
         Ok(Self(Arc::new(Shared {
             recorder: Recorder::new(
                 wanted.then(|| Arc::new(keeper)),
                 Sampling::new(settings.sampling_ratio),
             ),
             traces,
+            exemplars,
             resource,
             metrics: Metrics::new(&meters.meter(names::NAMESPACE), version),
             meters,
@@ -324,6 +336,11 @@ impl Telemetry {
             .encode_to_string(&self.0.registry.gather())
             // Only a family without metrics can't be encoded, and the exporter makes none.
             .unwrap_or_default()
+    }
+
+    /// All metrics as OpenMetrics text 1.0, with exemplars of kept traces.
+    pub fn openmetrics_text(&self) -> String {
+        openmetrics::encode(&self.0.registry.gather(), &self.0.exemplars)
     }
 
     /// Sends what is still queued, for five seconds at most. Later spans have ids and go nowhere.

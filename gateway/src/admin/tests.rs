@@ -37,7 +37,7 @@ async fn run() -> Running {
             draining: Arc::clone(&draining),
         }),
         telemetry: crate::fixture::world::telemetry(),
-        metrics: Arc::new(|| "# TYPE up gauge\nup 1\n".to_owned()),
+        observe: Arc::new(|| {}),
         drain: Arc::new(move || {
             drained.fetch_add(1, Ordering::Relaxed);
         }),
@@ -155,6 +155,37 @@ async fn metrics_are_prometheus_text() {
     let admin = run().await;
     let answer = admin.ask("GET /metrics", "").await;
     assert!(answer.contains("content-type: text/plain; version=0.0.4\r\n"));
+    let accept = "accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1\r\n";
+    let answer = admin.ask("GET /metrics", accept).await;
+    assert!(
+        answer.contains(
+            "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"
+        )
+    );
+    assert!(answer.ends_with("# EOF\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn traces_are_listed_and_shown_by_what_is_asked() {
+    let admin = run().await;
+    let answer = admin.brief("GET /traces?agency=bpn").await;
+    assert!(
+        answer.starts_with("200 {\"gateway\":\"gateway-1\""),
+        "{answer}"
+    );
+    for (path, code) in [
+        ("/traces?color=red", "400"),
+        ("/traces/4bf92f3577b34da6a3ce929d0e0e4736", "404"),
+        (
+            "/traces/4bf92f3577b34da6a3ce929d0e0e4736?format=otlp",
+            "404",
+        ),
+        ("/traces/4bf92f3577b34da6a3ce929d0e0e4736?format=pdf", "400"),
+        ("/traces/../livez", "400"),
+    ] {
+        let answer = admin.brief(&format!("GET {path}")).await;
+        assert!(answer.starts_with(code), "{path}: {answer}");
+    }
 }
 
 #[tokio::test]

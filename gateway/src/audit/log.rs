@@ -87,6 +87,8 @@ pub struct Health {
     pub queued: usize,
     /// Entries that are durable.
     pub entries: u64,
+    /// When the newest checkpoint was signed by this process.
+    pub signed_at: Option<Timestamp>,
     /// Entries without a waiting caller that had to be given up. Anything but 0 is an incident.
     pub lost: u64,
     /// The last failure, kept after the log has recovered.

@@ -15,6 +15,7 @@ mod glass;
 mod instruments;
 mod labels;
 mod peer;
+mod process;
 mod reloads;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use self::calls::EndedCall;
 pub use self::connections::{Ending, Handshaking, Open, Refused, Shed};
 use self::family::Family;
 use self::instruments::Instruments;
+pub(super) use self::instruments::{HISTOGRAMS, SECONDS, SLOWER_SECONDS};
 use self::labels::ServerKey;
 pub use self::labels::{BreakerState, Decision, RateScope, Replayed, Resend};
 pub(super) use self::labels::{HttpEnd, ServerLabels};
@@ -52,6 +54,7 @@ struct Shared {
 
 impl Metrics {
     pub(super) fn new(meter: &Meter, version: &str) -> Self {
+        process::observe(meter);
         Self(Arc::new(Shared {
             instruments: Instruments::new(meter, version),
             server_active: Family::default(),
@@ -70,10 +73,7 @@ impl Metrics {
         self.0.lookups.with(
             |(word, other)| (*word, &**other).cmp(&(result, purpose)),
             || {
-                let labels = [
-                    KeyValue::new(name::PURPOSE, purpose.to_owned()),
-                    KeyValue::new(name::RESULT, result),
-                ];
+                let labels = lookup_labels(purpose, result);
                 let bound = self.0.instruments.lookup_duration.bind(&labels);
                 ((result, purpose.into()), bound)
             },
@@ -240,6 +240,13 @@ impl Metrics {
             active.add(change);
         });
     }
+}
+
+pub(super) fn lookup_labels(purpose: &str, result: &'static str) -> [KeyValue; 2] {
+    [
+        KeyValue::new(name::PURPOSE, purpose.to_owned()),
+        KeyValue::new(name::RESULT, result),
+    ]
 }
 
 fn peer(agency: &str) -> KeyValue {

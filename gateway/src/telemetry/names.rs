@@ -66,6 +66,7 @@ pub(super) const GROUND: &str = "ground";
 pub(super) const RELOAD_RESULT: &str = "result";
 pub(super) const TLS_RESULT: &str = "result";
 pub(super) const VERSION: &str = "version";
+pub(super) const CPU_MODE: &str = "cpu.mode";
 
 // Metrics.
 pub(super) const SERVER_DURATION: &str = "http.server.request.duration";
@@ -115,5 +116,12 @@ pub(super) const BREAK_GLASS_OVERDUE: &str = "loket.break_glass.overdue";
 pub(super) const CONFIG_RELOADS: &str = "loket.config.reloads";
 pub(super) const CONFIG_LAST_RELOAD_SUCCESS: &str = "loket.config.last_reload.success";
 pub(super) const CONFIG_LAST_RELOAD_TIME: &str = "loket.config.last_reload.time";
+pub(super) const AUDIT_LAST_CHECKPOINT: &str = "loket.audit.last_checkpoint.time";
+pub(super) const PROCESS_CPU: &str = "process.cpu.time";
+pub(super) const PROCESS_FDS: &str = "process.unix.file_descriptor.count";
+pub(super) const PROCESS_MEMORY: &str = "process.memory.usage";
+pub(super) const PROCESS_THREADS: &str = "process.thread.count";
+pub(super) const PROCESS_UPTIME: &str = "process.uptime";
+pub(super) const PROCESS_VIRTUAL: &str = "process.memory.virtual";
 pub(super) const LOG_DROPPED: &str = "loket.log.dropped";
 pub(super) const BUILD_INFO: &str = "loket.build.info";

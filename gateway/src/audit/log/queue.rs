@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -79,6 +80,7 @@ struct State {
     /// Since when the writer waits for the disk.
     waiting: Option<Instant>,
     entries: u64,
+    signed_at: Option<Timestamp>,
     lost: u64,
     last_error: Option<String>,
 }
@@ -100,6 +102,7 @@ impl Queue {
             writable: true,
             waiting: None,
             entries,
+            signed_at: None,
             lost: 0,
             last_error: None,
         };
@@ -202,6 +205,7 @@ impl Queue {
         state.waiting = None;
         state.kept = 0;
         state.entries = entries;
+        state.signed_at = Some(Timestamp::now());
         if !std::mem::replace(&mut state.writable, true) {
             drop(state);
             tracing::info!("the audit log can be written again");
@@ -252,6 +256,7 @@ impl Queue {
             writable: state.writable && !state.closed && !stalled,
             queued: state.jobs.len() + state.kept,
             entries: state.entries,
+            signed_at: state.signed_at,
             lost: state.lost,
             last_error: stalled.then(silent).or_else(|| state.last_error.clone()),
         }

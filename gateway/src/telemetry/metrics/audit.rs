@@ -10,6 +10,7 @@ pub(super) struct AuditLog {
     lost: Gauge<u64>,
     unsealed: Gauge<u64>,
     sealing_fails: Gauge<u64>,
+    last_checkpoint: Gauge<u64>,
 }
 
 impl AuditLog {
@@ -32,6 +33,12 @@ impl AuditLog {
                 "1 while audit entries can't be moved into bundles.",
             )
             .build(),
+            last_checkpoint: gauge(
+                name::AUDIT_LAST_CHECKPOINT,
+                "When the newest checkpoint was signed, in Unix time.",
+            )
+            .with_unit("s")
+            .build(),
         }
     }
 }
@@ -43,5 +50,10 @@ impl Metrics {
         log.lost.record(lost, &[]);
         log.unsealed.record(unsealed, &[]);
         log.sealing_fails.record(sealing_fails.into(), &[]);
+    }
+
+    /// When the newest checkpoint was signed, in seconds of Unix time.
+    pub fn set_audit_last_checkpoint(&self, at: u64) {
+        self.0.instruments.audit_log.last_checkpoint.record(at, &[]);
     }
 }

@@ -11,11 +11,34 @@ use super::reloads::Reloads;
 use crate::telemetry::names as name;
 
 /// The buckets that the semantic conventions advise, in seconds.
-const SECONDS: [f64; 14] = [
+pub(in crate::telemetry) const SECONDS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 /// Beyond ten seconds only an agency can be that slow.
-const SLOW_SECONDS: [f64; 2] = [15.0, 30.0];
+pub(in crate::telemetry) const SLOWER_SECONDS: [f64; 16] = {
+    let mut all = [0.0; 16];
+    let mut at = 0;
+    while at < SECONDS.len() {
+        all[at] = SECONDS[at];
+        at += 1;
+    }
+    all[14] = 15.0;
+    all[15] = 30.0;
+    all
+};
+/// Histograms that have exemplars, and the names under which Prometheus has them.
+pub(in crate::telemetry) const HISTOGRAMS: [(&str, &str); 4] = [
+    (
+        name::SERVER_DURATION,
+        "http_server_request_duration_seconds",
+    ),
+    (
+        name::CLIENT_DURATION,
+        "http_client_request_duration_seconds",
+    ),
+    (name::LOOKUP_DURATION, "loket_lookup_duration_seconds"),
+    (name::AGENCY_DURATION, "loket_agency_call_duration_seconds"),
+];
 
 #[derive(Debug)]
 pub(super) struct Instruments {
@@ -76,8 +99,6 @@ impl Instruments {
             let counter = meter.i64_up_down_counter(name).with_description(about);
             counter.build()
         };
-        let slow = [&SECONDS[..], &SLOW_SECONDS].concat();
-
         gauge(name::BUILD_INFO, "1, with the running version.")
             .record(1, &[KeyValue::new(name::VERSION, version.to_owned())]);
 
@@ -91,22 +112,22 @@ impl Instruments {
             client_duration: seconds(
                 name::CLIENT_DURATION,
                 "Duration of HTTP client requests.",
-                &slow,
+                &SLOWER_SECONDS,
             ),
             lookup_duration: seconds(
                 name::LOOKUP_DURATION,
                 "Duration of lookups, from the request to the last source.",
-                &slow,
+                &SLOWER_SECONDS,
             ),
             first_card_duration: seconds(
                 name::FIRST_CARD_DURATION,
                 "Time from the request to the first source's result.",
-                &slow,
+                &SLOWER_SECONDS,
             ),
             agency_duration: seconds(
                 name::AGENCY_DURATION,
                 "Duration of calls to agencies by outcome.",
-                &slow,
+                &SLOWER_SECONDS,
             ),
             agency_in_flight: level(name::AGENCY_IN_FLIGHT, "Calls to the agency under way."),
             agency_limit: gauge(

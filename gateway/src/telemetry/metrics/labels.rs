@@ -136,7 +136,7 @@ impl ServerLabels {
         ]
     }
 
-    pub(super) fn ended(&self, end: HttpEnd) -> Vec<KeyValue> {
+    pub(in crate::telemetry) fn ended(&self, end: HttpEnd) -> Vec<KeyValue> {
         let mut all = Vec::with_capacity(6);
         all.extend(self.active());
         all.push(KeyValue::new(name::HTTP_ROUTE, self.route));

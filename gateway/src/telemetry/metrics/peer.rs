@@ -71,6 +71,18 @@ impl Peer {
         &self.0.system
     }
 
+    /// What a call is filed under.
+    pub(in crate::telemetry) fn called_labels(
+        &self,
+        outcome: &'static str,
+        error_type: Option<&'static str>,
+    ) -> Vec<KeyValue> {
+        let mut labels = self.labels().to_vec();
+        labels.push(KeyValue::new(name::OUTCOME, outcome));
+        labels.extend(error_type.map(|word| KeyValue::new(name::ERROR_TYPE, word)));
+        labels
+    }
+
     pub(super) fn labels(&self) -> [KeyValue; 2] {
         [
             KeyValue::new(name::PEER, Arc::clone(&self.0.agency)),
@@ -90,9 +102,7 @@ impl Metrics {
         elapsed: Duration,
     ) {
         let bind = || {
-            let mut labels = peer.labels().to_vec();
-            labels.push(KeyValue::new(name::OUTCOME, outcome));
-            labels.extend(error_type.map(|word| KeyValue::new(name::ERROR_TYPE, word)));
+            let labels = peer.called_labels(outcome, error_type);
             self.0.instruments.agency_duration.bind(&labels)
         };
         let durations = &peer.0.durations;
@@ -160,12 +170,7 @@ impl Metrics {
         elapsed: Duration,
     ) {
         let bind = || {
-            let mut labels = vec![
-                KeyValue::new(name::HTTP_METHOD, method),
-                KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&address.host)),
-                KeyValue::new(name::SERVER_PORT, i64::from(address.port)),
-            ];
-            labels.extend(end.labels());
+            let labels = address.called_labels(method, end);
             self.0.instruments.client_duration.bind(&labels)
         };
         address.durations.of((end, method), bind, |duration| {
@@ -208,6 +213,21 @@ impl PeerAddress {
             port,
             durations: Arc::default(),
         }
+    }
+
+    /// What an exchange is filed under.
+    pub(in crate::telemetry) fn called_labels(
+        &self,
+        method: &'static str,
+        end: HttpEnd,
+    ) -> Vec<KeyValue> {
+        let mut labels = vec![
+            KeyValue::new(name::HTTP_METHOD, method),
+            KeyValue::new(name::SERVER_ADDRESS, Arc::clone(&self.host)),
+            KeyValue::new(name::SERVER_PORT, i64::from(self.port)),
+        ];
+        labels.extend(end.labels());
+        labels
     }
 
     /// Its host, without brackets.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::*;
 use crate::telemetry::{
     BreakerState, Called, Decision, EndedCall, ErrorType, Peer, PeerAddress, RateScope, Resend,
@@ -22,6 +24,7 @@ loket_agency_queued gauge
 loket_agency_resends_total counter
 loket_agency_shared_total counter
 loket_audit_index_behind gauge
+loket_audit_last_checkpoint_time_seconds gauge
 loket_audit_lost gauge
 loket_audit_queue gauge
 loket_audit_records_total counter
@@ -46,6 +49,12 @@ loket_schema_violations_total counter
 loket_tls_cert_not_after_seconds gauge
 loket_tls_crl_next_update_seconds gauge
 loket_tls_handshakes_total counter
+process_cpu_time_seconds_total counter
+process_memory_usage_bytes gauge
+process_memory_virtual_bytes gauge
+process_thread_count gauge
+process_unix_file_descriptor_count gauge
+process_uptime_seconds gauge
 target_info gauge";
 
 #[test]
@@ -136,6 +145,73 @@ fn buckets_are_seconds() {
     }
 }
 
+/// A point of a graph leads to a trace that is kept.
+#[test]
+fn openmetrics_has_exemplars_of_kept_traces() {
+    let (telemetry, _) = telemetry(0.0);
+    let request = |status: u16| {
+        let mut server = lookup(&telemetry, None);
+        server.knows(|known| {
+            known.lookup("address-change", Uuid::from_u128(1));
+            known.overall("partial");
+        });
+        let peer = Peer::new("dukcapil", "siak");
+        let address = PeerAddress::new(peer, "dukcapil.example", 8443);
+        let mut call = telemetry.client_span(server.handle(), &address, Called::Record("kk/1"));
+        call.finish(Some(200), "found", "complete", None, 0);
+        let id = server.trace_id_hex();
+        let elapsed = server.finish(status, None);
+        telemetry
+            .metrics()
+            .lookup_finished("address-change", "partial", elapsed);
+        id
+    };
+    let failed = request(503);
+    // Nobody keeps its trace.
+    let well = request(200);
+    let text = telemetry.openmetrics_text();
+    assert!(!text.contains(&well), "{text}");
+    let led = text.lines().filter(|line| line.contains(&failed));
+    let led: Vec<&str> = led
+        .map(|line| line.split(['_', '{']).next().unwrap())
+        .collect();
+    assert_eq!(led, ["http", "http", "loket", "loket"], "{text}");
+    let line = text
+        .lines()
+        .find(|line| line.contains("loket_lookup_duration_seconds_bucket"))
+        .unwrap();
+    let expected = format!(
+        "loket_lookup_duration_seconds_bucket{{loket_purpose=\"address-change\",loket_result=\"partial\",le=\"0.005\"}} 2 # {{trace_id=\"{failed}\"}} "
+    );
+    assert!(line.starts_with(&expected), "{line}");
+    assert!(text.ends_with("# EOF\n"));
+    assert!(text.contains("# TYPE loket_build_info gauge\n"));
+    assert!(!exercised().contains("# EOF"));
+}
+
+#[test]
+fn openmetrics_says_what_prometheus_text_says() {
+    let (telemetry, _) = telemetry(0.0);
+    telemetry.metrics().audit_recorded("lookup");
+    telemetry
+        .metrics()
+        .lookup_finished("x", "complete", Duration::from_millis(3));
+    let samples = |text: &str| {
+        let lines = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.starts_with("process_"));
+        let mut lines: Vec<String> = lines.map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let text = telemetry.openmetrics_text();
+    assert_eq!(samples(&text), samples(&telemetry.prometheus_text()));
+    assert!(
+        text.contains("# TYPE loket_audit_records counter\n"),
+        "{text}"
+    );
+}
+
 #[test]
 fn two_gateways_count_apart() {
     let (one, _) = telemetry(0.0);
@@ -203,6 +279,7 @@ fn exercised() -> String {
     metrics.set_audit_queue(3);
     metrics.set_audit_index_behind(5);
     metrics.set_audit_log(4, 5, true);
+    metrics.set_audit_last_checkpoint(1_800_000_000);
     metrics.glass_broken(loket_sdk::message::Ground::Disaster);
     metrics.set_glass_overdue(2);
     metrics.quota_used("G-001", 0.8);

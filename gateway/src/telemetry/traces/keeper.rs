@@ -1,15 +1,19 @@
 //! Keeper: a trace that has ended in; kept and sent on if it is worth it.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::InstrumentationScope;
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanProcessor;
 
 use super::recording::Recording;
 use super::shelf::Traces;
 use super::span::{Span, Work};
 use super::{Trace, Why};
+use crate::telemetry::exemplars::{Exemplar, Exemplars};
+use crate::telemetry::metrics::{SECONDS, SLOWER_SECONDS, lookup_labels};
+use crate::telemetry::names as name;
 
 /// What decides, and where what it keeps goes.
 pub(in crate::telemetry) struct Keeper {
@@ -19,6 +23,7 @@ pub(in crate::telemetry) struct Keeper {
     /// The way to the collector.
     processor: Option<Box<dyn SpanProcessor>>,
     scope: InstrumentationScope,
+    exemplars: Arc<Exemplars>,
 }
 
 impl Keeper {
@@ -27,12 +32,14 @@ impl Keeper {
         slow: Duration,
         processor: Option<Box<dyn SpanProcessor>>,
         scope: InstrumentationScope,
+        exemplars: Arc<Exemplars>,
     ) -> Self {
         Self {
             traces,
             slow,
             processor,
             scope,
+            exemplars,
         }
     }
 
@@ -61,7 +68,41 @@ impl Keeper {
                 processor.on_end(span.exported(&trace, &self.scope));
             }
         }
+        for span in &trace.spans {
+            self.note(span, &trace);
+        }
         self.traces.keep(trace);
+    }
+
+    /// Has the histograms that a span was counted in lead to its trace.
+    fn note(&self, span: &Span, trace: &Trace) {
+        let exemplar = Exemplar {
+            trace_id: trace.id,
+            value: span.took.as_secs_f64(),
+            at: trace.began + span.ends(),
+        };
+        let note = |histogram, labels: &[KeyValue], bounds: &[f64]| {
+            self.exemplars.note(histogram, labels, bounds, exemplar);
+        };
+        match &span.work {
+            Work::Served(served) => {
+                let labels = served.labels.ended(served.end);
+                note(name::SERVER_DURATION, &labels, &SECONDS);
+                if let (Some(purpose), Some(overall)) = (served.purpose, served.overall) {
+                    let labels = lookup_labels(purpose, overall);
+                    note(name::LOOKUP_DURATION, &labels, &SLOWER_SECONDS);
+                }
+            }
+            Work::Called(call) => {
+                let labels = call.peer.called_labels(call.outcome, call.end.error_type);
+                note(name::AGENCY_DURATION, &labels, &SLOWER_SECONDS);
+                if let Some(address) = &call.address {
+                    let labels = address.called_labels(call.method, call.end);
+                    note(name::CLIENT_DURATION, &labels, &SLOWER_SECONDS);
+                }
+            }
+            Work::Room(_) => {}
+        }
     }
 
     /// Why a trace is worth keeping, the weightiest reason first.
