@@ -247,7 +247,7 @@ fn draft<T: Serialize + ?Sized>(entry: &T) -> Result<Draft, AuditError> {
 /// # Errors
 /// [`ReadError`].
 pub fn since(reader: &dyn Reader, moment: Timestamp) -> Result<u64, ReadError> {
-    let (mut from, mut to) = (reader.first(), reader.checkpoint()?.size);
+    let (mut from, mut to) = (reader.first()?, reader.checkpoint()?.size);
     while from < to {
         let middle = from + (to - from) / 2;
         let mut is_before = false;
@@ -279,8 +279,8 @@ pub fn last<T>(
     const STRIDE: u64 = 4096;
     let mut end = reader.checkpoint()?.size;
     let mut found = None;
-    while end > reader.first() && found.is_none() {
-        let start = end.saturating_sub(STRIDE).max(reader.first());
+    while end > reader.first()? && found.is_none() {
+        let start = end.saturating_sub(STRIDE).max(reader.first()?);
         reader.leaves(start..end, &mut |_, leaf| {
             if let Some(this) = wanted(leaf) {
                 found = Some(this);
@@ -304,7 +304,7 @@ pub fn replay(
 ) -> Result<(), ReadError> {
     let size = reader.checkpoint()?.size;
     let mut text = String::new();
-    reader.leaves(from.max(reader.first())..size, &mut |place, leaf| {
+    reader.leaves(from.max(reader.first()?)..size, &mut |place, leaf| {
         // The log writes nothing else, and no object without a date.
         if let Some(members) = str::from_utf8(leaf)
             .ok()

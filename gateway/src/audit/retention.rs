@@ -133,7 +133,7 @@ pub fn pruned_before(leaf: &[u8]) -> Option<u64> {
 /// # Errors
 /// [`ReadError`]; [`Flaw::Unrecorded`] when it wasn't.
 pub fn is_on_record(reader: &dyn Reader) -> Result<(), ReadError> {
-    let first = reader.first();
+    let first = reader.first()?;
     if first == 0 || log::last(reader, &mut pruned_before)?.is_some_and(|told| first <= told) {
         return Ok(());
     }
@@ -180,7 +180,7 @@ mod tests {
         let refused = prune(&closed, before, Asker::Term).await;
         let unrecorded = matches!(refused, Err(RetentionError::Unrecorded(AuditError::Closed)));
         assert!(unrecorded, "{refused:?}");
-        assert_eq!(closed.log().reader().first(), 0);
+        assert_eq!(closed.log().reader().first().unwrap(), 0);
 
         let audit = audit(open());
         let pruned = prune(&audit, before, Asker::Term).await.unwrap();

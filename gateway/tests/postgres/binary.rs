@@ -28,7 +28,7 @@ fn loket(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Certificates, keys, and two configurations: the log in files, and in the database.
-fn site(database: &Database) -> (TempDir, [PathBuf; 2]) {
+pub(super) fn site(database: &Database) -> (TempDir, [PathBuf; 2]) {
     let dir = TempDir::new().unwrap();
     loket(
         dir.path(),

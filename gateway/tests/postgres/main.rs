@@ -13,6 +13,7 @@ mod database;
 mod faults;
 mod many;
 mod migrated;
+mod owner;
 mod proxy;
 mod tls;
 

@@ -225,8 +225,8 @@ impl Reader for Odd {
         self.reader.since(moment)
     }
 
-    fn first(&self) -> u64 {
-        self.first.load(Ordering::Relaxed)
+    fn first(&self) -> Result<u64, ReadError> {
+        Ok(self.first.load(Ordering::Relaxed))
     }
 }
 

@@ -11,8 +11,8 @@ use super::disk::{self, FileSystem, Replacing};
 use super::paths::{self, FIRST, WIDTH};
 use super::tiles;
 use super::view::View;
+use crate::audit::store::ReadError;
 use crate::audit::store::prune::{Claim, Pruner, SLICE};
-use crate::audit::store::{ReadError, Reader};
 
 /// Bundles that lie in one directory.
 const ROW: u64 = 1000;
@@ -46,7 +46,7 @@ impl Claim for Deleting {
     /// The last bundle always stays: the next entry is dated by it.
     fn past(&mut self, before: u64) -> Result<Range<u64>, ReadError> {
         let last = (self.view.tail().sealed() / WIDTH).saturating_sub(1);
-        let first = self.view.first();
+        let first = self.view.left_from();
         let end = ((before / WIDTH).min(last) * WIDTH).max(first);
         // A quiet log writes to one segment for years.
         let segments = paths::segments(&self.dir)?;

@@ -241,13 +241,14 @@ impl Reader for Reading {
         }
     }
 
-    fn first(&self) -> u64 {
-        // Where the database doesn't answer, neither does what is asked of it next.
-        let rows = self.rows(FIRST, || []).unwrap_or_default();
-        let first = rows.first().and_then(|row| row.try_get(0).ok());
-        first
-            .and_then(|first: i64| u64::try_from(first).ok())
-            .unwrap_or_default()
+    fn first(&self) -> Result<u64, ReadError> {
+        let rows = self.rows(FIRST, || [])?;
+        let first: Option<i64> = match &rows[..] {
+            [row] => row.try_get(0).ok(),
+            _ => None,
+        };
+        let first = first.and_then(|first| u64::try_from(first).ok());
+        first.ok_or_else(|| broken(0, "loket_audit.term", Flaw::Term))
     }
 
     fn of_subject(
