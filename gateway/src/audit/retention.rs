@@ -133,8 +133,14 @@ pub fn pruned_before(leaf: &[u8]) -> Option<u64> {
 /// # Errors
 /// [`ReadError`]; [`Flaw::Unrecorded`] when it wasn't.
 pub fn is_on_record(reader: &dyn Reader) -> Result<(), ReadError> {
-    let first = reader.first()?;
-    if first == 0 || log::last(reader, &mut pruned_before)?.is_some_and(|told| first <= told) {
+    were_told_of(reader, reader.first()?)
+}
+
+/// Whether it was said that the entries before this place go, by an entry that is proven. It needn't be the
+/// last that says so of any: two may have deleted beside each other.
+fn were_told_of(reader: &dyn Reader, first: u64) -> Result<(), ReadError> {
+    let mut reaches = |_, leaf: &[u8]| pruned_before(leaf).filter(|told| first <= *told);
+    if first == 0 || log::last(reader, &mut reaches)?.is_some() {
         return Ok(());
     }
     Err(ReadError::Broken {
@@ -162,7 +168,9 @@ mod tests {
 
     use super::*;
     use crate::audit::log::{Log, Options};
-    use crate::audit::store::suite::{aged, keys, signer, whole};
+    use crate::audit::store::suite::{
+        Lying, aged, announce, append, keys, replaced, signer, whole,
+    };
     use crate::audit::store::{Files, Memory, Store};
 
     fn audit(store: impl Store + 'static) -> Audit {
@@ -207,6 +215,48 @@ mod tests {
         assert_eq!(entry["act"]["asked_by"], "term");
         assert_eq!(prune(&audit, before, Asker::Term).await.unwrap(), None);
         assert_eq!(reader.checkpoint().unwrap().size, last + 1);
+    }
+
+    /// An entry that isn't in the tree tells nothing, whichever store gives it out.
+    #[test]
+    fn what_a_forged_entry_tells_is_not_on_record() {
+        let mut store = Memory::new(signer());
+        append(&mut store, 1..=5000);
+        let pruned = r#""kind":"pruned","pruned":{"first":257}"#;
+        let reader = store.reader();
+        let forged = replaced(&*reader, 300, r#""kind":"lookup""#, pruned);
+        assert_eq!(pruned_before(&forged.1), Some(256));
+        let reader = Lying {
+            first: 256,
+            forged: vec![forged],
+            ..Lying::of(reader)
+        };
+        let refused = is_on_record(&reader);
+        let rewritten = ReadError::Broken {
+            entry: 257,
+            place: "the tree".to_owned(),
+            what: Flaw::Rewritten { to: 4096 },
+        };
+        assert_eq!(
+            format!("{refused:?}"),
+            format!("{:?}", Err::<(), _>(rewritten))
+        );
+    }
+
+    /// Two who delete beside each other may tell of it in either order.
+    #[test]
+    fn any_entry_that_reaches_tells_what_is_gone() {
+        let mut store = Memory::new(signer());
+        append(&mut store, 1..=1000);
+        for gone in [0..512, 0..256] {
+            announce(&mut store, &gone, Timestamp::UNIX_EPOCH);
+        }
+        let reader = |first| Lying {
+            first,
+            ..Lying::of(store.reader())
+        };
+        is_on_record(&reader(512)).unwrap();
+        is_on_record(&reader(768)).unwrap_err();
     }
 
     #[tokio::test]

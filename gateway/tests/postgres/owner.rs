@@ -1,11 +1,17 @@
-//! Whoever owns the database has a gateway do harm in its own name: pass over what is missing.
+//! Whoever owns the database has a gateway do harm in its own name: pass over what is missing, go by
+//! what wasn't recorded.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use loket_gateway::audit::ActEntry;
+use loket_gateway::audit::store::copy::Target;
 use loket_gateway::audit::store::postgres::SCHEMA;
-use loket_gateway::audit::store::suite::aged;
+use loket_gateway::audit::store::suite::{aged, append, signer};
+use loket_gateway::audit::store::{Batch, Store};
+use loket_gateway::directory::GrantState;
+use loket_gateway::grants::{Standing, Version};
 
 use super::binary::site;
 use super::{Database, open, whole};
@@ -80,4 +86,69 @@ fn a_term_that_says_otherwise_to_each_who_asks_hides_nothing_from_who_verifies()
             .to_string()
             .contains("deleted without an entry that says so")
     );
+}
+
+/// Entries of long ago that tell all that is known of grants, and 6000 later ones.
+fn granted(database: &Database) {
+    let version = Version {
+        serial: 7,
+        state: GrantState::Active,
+        narrowed: false,
+        kid: "bpjs-1".to_owned(),
+        sha256: "7".repeat(64),
+    };
+    let part = Standing {
+        in_force: [("grt-007".to_owned(), version)].into(),
+        ..Standing::default()
+    };
+    let end = Standing {
+        since: Some(1),
+        ..Standing::default()
+    };
+    let leaves: Vec<Vec<u8>> = [part, end]
+        .map(|standing| {
+            let entry = serde_json::to_string(&ActEntry::grants_standing(standing)).unwrap();
+            format!(r#"{{"at":"2001-01-01T00:00:00.000000Z",{}"#, &entry[1..]).into_bytes()
+        })
+        .into();
+    let mut store = open(database).unwrap();
+    let batch = Batch::again(&leaves, &store.head(), &signer()).unwrap();
+    store.write(batch).unwrap();
+    for first in (1..=6000).step_by(1000) {
+        append(&mut store, first..=first + 999);
+    }
+}
+
+/// A leaf and the hash beside it, changed together: a start finds it, wherever it is that it reads.
+#[test]
+fn no_start_goes_by_grants_that_were_not_recorded() {
+    let changed = |place: u64, from: &str, to: &str| {
+        format!(
+            "UPDATE loket_audit.leaf SET body = convert_to(replace(convert_from(body, 'UTF8'), \
+             '{from}', '{to}'), 'UTF8') WHERE place = {place}; \
+             UPDATE loket_audit.leaf SET hash = sha256('\\x00' || body) WHERE place = {place}"
+        )
+    };
+    for what in [
+        // Another serial than was recorded; the end, hidden; an end that skips its parts; one made up.
+        changed(0, "\"serial\":7", "\"serial\":3"),
+        changed(1, "grants_standing", "grants_counting"),
+        changed(1, "\"since\":1", "\"since\":6001"),
+        changed(
+            3000,
+            "\"kind\":\"lookup\"",
+            "\"kind\":\"grants_standing\",\"standing\":{\"since\":6001}",
+        ),
+    ] {
+        let database = Database::start(SCHEMA);
+        granted(&database);
+        let (_dir, [_, config]) = site(&database);
+        forge(&database, &what);
+        let said = serves(&config);
+        assert!(said.contains("the audit log is broken"), "{what}: {said}");
+    }
+    let database = Database::start(SCHEMA);
+    granted(&database);
+    let (_dir, [_, config]) = site(&database);
+    assert_eq!(serves(&config), "");
 }

@@ -15,7 +15,7 @@ pub fn verify_in(
     asked: Asked<'_>,
     mut progress: impl FnMut(u64),
 ) -> Result<Verified, Violation> {
-    let found = Found::read(database)?;
+    let found = Found::read(database, None)?;
     let reader = found.reader();
     let first = reader.first()?;
     let verified = match walk(&*reader, found.checkpoints(), asked, &mut progress) {
