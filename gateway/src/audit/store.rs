@@ -35,7 +35,7 @@ pub use files::Files;
 pub use hashes::Hashes;
 pub use memory::Memory;
 pub use postgres::Postgres;
-pub use prune::Pruner;
+pub use prune::{Claimed, Pruner};
 
 /// Opens what the configuration names, or begins it.
 ///

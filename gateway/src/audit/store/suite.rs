@@ -182,7 +182,7 @@ pub fn claimed(store: &dyn Store, before: Timestamp) -> (Box<dyn Claim>, Range<u
     let (pruner, reader) = (store.pruner().unwrap(), store.reader());
     loop {
         // A connection that had the right may have to end first.
-        let Some(mut claim) = pruner.claim().unwrap() else {
+        let Some(mut claim) = pruner.claim().unwrap().ours() else {
             std::thread::yield_now();
             continue;
         };

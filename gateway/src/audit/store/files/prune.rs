@@ -12,7 +12,7 @@ use super::paths::{self, FIRST, WIDTH};
 use super::tiles;
 use super::view::View;
 use crate::audit::store::ReadError;
-use crate::audit::store::prune::{Claim, Pruner, SLICE};
+use crate::audit::store::prune::{Claim, Claimed, Pruner, SLICE};
 
 /// Bundles that lie in one directory.
 const ROW: u64 = 1000;
@@ -25,9 +25,9 @@ pub(super) struct Bundles {
 }
 
 impl Pruner for Bundles {
-    fn claim(&self) -> Result<Option<Box<dyn Claim>>, ReadError> {
+    fn claim(&self) -> Result<Claimed, ReadError> {
         // Nobody else has the directory open.
-        Ok(Some(Box::new(Deleting {
+        Ok(Claimed::Ours(Box::new(Deleting {
             dir: self.dir.clone(),
             view: Arc::clone(&self.view),
             next: None,

@@ -213,7 +213,7 @@ fn what_is_past_its_term_goes_from_segments_too() {
     };
     assert!(is_there());
     let pruner = store.pruner().unwrap();
-    let mut claim = pruner.claim().unwrap().unwrap();
+    let mut claim = pruner.claim().unwrap().ours().unwrap();
     let since = store.reader().since(before).unwrap();
     while claim.past(since).unwrap().end < 1280 {
         std::thread::yield_now();
