@@ -29,6 +29,7 @@ use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
 use super::draft::{Draft, clocked};
+use super::proof;
 use super::store::{OpenError, Pruner, ReadError, Reader, Store};
 
 use queue::{Job, Queue, Reply};
@@ -249,19 +250,16 @@ fn draft<T: Serialize + ?Sized>(entry: &T) -> Result<Draft, AuditError> {
 /// # Errors
 /// [`ReadError`].
 pub fn since(reader: &dyn Reader, moment: Timestamp) -> Result<u64, ReadError> {
-    let (mut from, mut to) = (reader.first(), reader.checkpoint()?.size);
+    let checkpoint = reader.checkpoint()?;
+    let (mut from, mut to) = (reader.first()?, checkpoint.size);
     while from < to {
         let middle = from + (to - from) / 2;
-        let mut is_before = false;
-        let read = reader.leaves(middle..middle + 1, &mut |_, leaf| {
-            is_before = clocked(leaf).is_some_and(|clock| clock < moment);
-            ControlFlow::Break(())
-        });
-        match read {
+        let is_before = match proof::leaf(reader, middle, &checkpoint) {
+            Ok((leaf, _)) => clocked(&leaf).is_some_and(|clock| clock < moment),
             // Deleted just now, it is before any that is asked for.
-            Err(ReadError::Pruned) => is_before = true,
-            read => read?,
-        }
+            Err(ReadError::Pruned) => true,
+            Err(error) => return Err(error),
+        };
         match is_before {
             true => from = middle + 1,
             false => to = middle,
@@ -270,43 +268,51 @@ pub fn since(reader: &dyn Reader, moment: Timestamp) -> Result<u64, ReadError> {
     Ok(from)
 }
 
-/// What `wanted` makes of the last entry that it makes anything of.
+/// What `wanted` makes of the last entry that it makes anything of, by its place and its leaf. That one and
+/// all that come after it are proven.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn last<T>(
     reader: &dyn Reader,
-    wanted: &mut dyn FnMut(&[u8]) -> Option<T>,
+    wanted: &mut dyn FnMut(u64, &[u8]) -> Option<T>,
 ) -> Result<Option<T>, ReadError> {
     const STRIDE: u64 = 4096;
-    let mut end = reader.checkpoint()?.size;
+    let checkpoint = reader.checkpoint()?;
+    let mut end = (checkpoint.size, checkpoint.root);
     let mut found = None;
-    while end > reader.first() && found.is_none() {
-        let start = end.saturating_sub(STRIDE).max(reader.first());
-        reader.leaves(start..end, &mut |_, leaf| {
-            if let Some(this) = wanted(leaf) {
+    while found.is_none() {
+        let first = reader.first()?;
+        let Some(last) = end.0.checked_sub(1).filter(|last| *last >= first) else {
+            break;
+        };
+        let start = (last / STRIDE * STRIDE).max(first);
+        let before = proof::leaves(reader, start, end, &mut |place, leaf| {
+            if let Some(this) = wanted(place, leaf) {
                 found = Some(this);
             }
             ControlFlow::Continue(())
         })?;
-        end = start;
+        end = (before.size(), before.root());
     }
     Ok(found)
 }
 
 /// Gives `each` the entries from a place on, in order, until it breaks: each one's leaf, with its
-/// number put first.
+/// number put first. Unless it breaks, all of them are proven once this returns, and not before.
 ///
 /// # Errors
-/// [`ReadError`]; `each` has had those before the flaw.
+/// [`ReadError`]; `each` has had those before the flaw, or all when they aren't those that were signed.
 pub fn replay(
     reader: &dyn Reader,
     from: u64,
     each: &mut dyn FnMut(&str) -> ControlFlow<()>,
 ) -> Result<(), ReadError> {
-    let size = reader.checkpoint()?.size;
+    let checkpoint = reader.checkpoint()?;
+    let end = (checkpoint.size, checkpoint.root);
     let mut text = String::new();
-    reader.leaves(from.max(reader.first())..size, &mut |place, leaf| {
+    let from = from.max(reader.first()?);
+    proof::leaves(reader, from, end, &mut |place, leaf| {
         // The log writes nothing else, and no object without a date.
         if let Some(members) = str::from_utf8(leaf)
             .ok()
@@ -319,6 +325,7 @@ pub fn replay(
         }
         ControlFlow::Continue(())
     })
+    .map(drop)
 }
 
 impl Drop for Handle {

@@ -42,7 +42,10 @@ pub(super) fn of(line: &str) -> Option<Seen> {
 /// # Errors
 /// [`ReadError`].
 pub(crate) fn grants_known_since(reader: &dyn Reader) -> Result<Option<u64>, ReadError> {
-    log::last(reader, &mut standing_since)
+    log::last(reader, &mut |place, leaf| {
+        // It is read itself, whatever it says.
+        standing_since(leaf).map(|since| since.min(place))
+    })
 }
 
 /// The place from which on the entries up to this one tell all that was known of grants.

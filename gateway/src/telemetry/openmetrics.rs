@@ -65,8 +65,8 @@ fn encode_family(family: &MetricFamily, exemplars: &Exemplars, text: &mut String
 
 fn value(metric: &Metric, kind: MetricType) -> f64 {
     match kind {
-        MetricType::COUNTER => metric.get_counter().value(),
-        _ => metric.get_gauge().value(),
+        MetricType::COUNTER => metric.get_counter().get_value(),
+        _ => metric.get_gauge().get_value(),
     }
 }
 
