@@ -102,7 +102,6 @@ async fn health_while_serving() {
         ("GET /readyz?verbose", verbose),
         ("GET /readyz?a=b&verbose=1", verbose),
         ("HEAD /readyz", "200 "),
-        ("GET /metrics", "200 # TYPE up gauge\nup 1\n"),
         ("HEAD /metrics", "200 "),
     ];
     for (request, answer) in cases {
@@ -181,7 +180,7 @@ async fn traces_are_listed_and_shown_by_what_is_asked() {
             "404",
         ),
         ("/traces/4bf92f3577b34da6a3ce929d0e0e4736?format=pdf", "400"),
-        ("/traces/../livez", "400"),
+        ("/traces/xyz", "400"),
     ] {
         let answer = admin.brief(&format!("GET {path}")).await;
         assert!(answer.starts_with(code), "{path}: {answer}");
