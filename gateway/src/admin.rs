@@ -3,6 +3,7 @@
 //! In come probes, scrapes, questions for traces and an operator's commands, from loopback unless configured otherwise;
 //! out go short texts. Refused: whatever a browser sends across origins, and unknown paths.
 
+mod agencies;
 mod traces;
 
 use std::future::{Future, IntoFuture as _};
@@ -66,6 +67,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/readyz", get(readyz))
         .route("/startupz", get(startupz))
         .route("/metrics", get(metrics))
+        .route("/agencies", get(agencies::list))
         .route("/traces", get(traces::list))
         .route("/traces/{id}", get(traces::show))
         .route("/drain", post(drain))

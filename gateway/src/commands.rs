@@ -15,4 +15,5 @@ pub mod pki;
 pub mod register;
 pub mod rows;
 pub mod serve;
+pub mod top;
 pub mod trace;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use loket_gateway::commands::{
     audit, break_glass, check, explain, grant, hold, justifications, lookup, manuals, operate, pki,
-    register, serve, trace,
+    register, serve, top, trace,
 };
 
 #[global_allocator]
@@ -46,6 +46,8 @@ enum Command {
     Reload(operate::Reload),
     /// Stop a gateway gently
     Drain(operate::Drain),
+    /// Watch how each agency does
+    Top(top::Args),
     /// Look at recent requests: what was asked, who answered, how long it took
     Trace(trace::Args),
     /// Ask a gateway about a citizen
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Healthcheck(args) => operate::healthcheck(args, &mut out),
         Command::Reload(args) => operate::reload(args, &mut out),
         Command::Drain(args) => operate::drain(args, &mut out),
+        Command::Top(args) => top::run(args, &mut out),
         Command::Trace(args) => trace::run(args, &mut out),
         Command::Lookup(args) => lookup::run(args, &mut out),
         Command::BreakGlass(args) => break_glass::run(args, &mut out),

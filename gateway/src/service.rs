@@ -28,7 +28,7 @@ use crate::reload::{self, InForce, Reloader};
 use crate::replay;
 use crate::snapshot::Snapshot;
 use crate::supervisor::{self, Sockets};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{SAMPLED_EVERY, Telemetry};
 use crate::witness::Witnesses;
 use crate::workers::Workers;
 use opening::{Learnt, Opened};
@@ -273,6 +273,7 @@ impl Service {
             .map(|term| tokio::spawn(retention::keep(audit, metrics, term)).abort_handle());
         let reminding = tokio::spawn(remind(gateway.clone()));
         let standing = tokio::spawn(standing::keep(gateway.clone(), reloader));
+        let sampling = tokio::spawn(sample(gateway.telemetry().clone()));
         let told = async {
             let asker = tokio::select! {
                 () = shutdown => Asker::Signal,
@@ -320,6 +321,7 @@ impl Service {
         watching.abort();
         reminding.abort();
         standing.abort();
+        sampling.abort();
         tracing::info!("stopped");
     }
 }
@@ -380,6 +382,15 @@ async fn remind(gateway: Arc<Gateway>) {
                 "lookups that broke the glass have had no second person for a day"
             );
         }
+    }
+}
+
+/// Takes the totals that rates of the last minutes are reckoned from.
+async fn sample(telemetry: Telemetry) {
+    let mut turns = tokio::time::interval(SAMPLED_EVERY);
+    loop {
+        turns.tick().await;
+        telemetry.sample();
     }
 }
 

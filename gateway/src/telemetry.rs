@@ -15,14 +15,15 @@ mod names;
 mod openmetrics;
 mod spans;
 mod traces;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{Method, Uri, Version};
@@ -32,6 +33,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SpanExporter, SpanProcessor};
+use tokio::time::Instant;
 
 pub use self::error_type::ErrorType;
 pub use self::logs::{Batches, Flush, in_batches, init_logs, subscriber};
@@ -41,11 +43,13 @@ pub use self::metrics::{
 };
 pub use self::spans::{Called, ClientSpan, Known, RoomSpan, ServerSpan, SpanHandle};
 pub use self::traces::{Detail, Filter, FilterError, Summary, TracedLines, Traces, Why};
+pub use self::window::{AgencyView, EVERY as SAMPLED_EVERY, Rates};
 
 use self::exemplars::Exemplars;
 use self::export::Collector;
 use self::spans::{Arrival, Recorder, Sampling};
 use self::traces::Keeper;
+use self::window::{Totals, Window};
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -119,6 +123,7 @@ struct Shared {
     recorder: Recorder,
     traces: Traces,
     exemplars: Arc<Exemplars>,
+    window: Mutex<Window>,
     resource: Resource,
     meters: SdkMeterProvider,
     registry: prometheus::Registry,
@@ -211,6 +216,7 @@ impl Telemetry {
             ),
             traces,
             exemplars,
+            window: Mutex::default(),
             resource,
             metrics: Metrics::new(&meters.meter(names::NAMESPACE), version),
             meters,
@@ -341,6 +347,22 @@ impl Telemetry {
     /// All metrics as OpenMetrics text 1.0, with exemplars of kept traces.
     pub fn openmetrics_text(&self) -> String {
         openmetrics::encode(&self.0.registry.gather(), &self.0.exemplars)
+    }
+
+    /// Takes the totals of this moment, for windows to come.
+    pub fn sample(&self) {
+        let totals = Totals::of(&self.0.registry.gather(), Instant::now());
+        self.window().take(totals);
+    }
+
+    /// How calls to each agency's system went over the last while, at most an hour, and lookups.
+    pub fn agencies(&self, window: Duration) -> (Vec<AgencyView>, Rates) {
+        let families = self.0.registry.gather();
+        self.window().view(&families, Instant::now(), window)
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.0.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends what is still queued, for five seconds at most. Later spans have ids and go nowhere.

@@ -21,7 +21,7 @@ const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331";
 
 /// An exporter that keeps what it gets.
 #[derive(Clone, Debug, Default)]
-struct Kept(Arc<Mutex<Vec<SpanData>>>);
+pub(in crate::telemetry) struct Kept(Arc<Mutex<Vec<SpanData>>>);
 
 impl SpanExporter for Kept {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
@@ -50,7 +50,7 @@ impl Kept {
     }
 }
 
-fn settings(sampling_ratio: f64) -> Settings {
+pub(in crate::telemetry) fn settings(sampling_ratio: f64) -> Settings {
     Settings {
         service_instance_id: "gateway-1".to_owned(),
         environment: "test".to_owned(),
@@ -63,7 +63,7 @@ fn settings(sampling_ratio: f64) -> Settings {
     }
 }
 
-fn telemetry(sampling_ratio: f64) -> (Telemetry, Kept) {
+pub(in crate::telemetry) fn telemetry(sampling_ratio: f64) -> (Telemetry, Kept) {
     let kept = Kept::default();
     let telemetry = Telemetry::with_exporter(&settings(sampling_ratio), kept.clone()).unwrap();
     (telemetry, kept)

@@ -122,9 +122,11 @@ fn only_reply_knows_status_codes() {
         knowing,
         names(&[
             "admin.rs",
+            "admin/agencies.rs",
             "admin/traces.rs",
             "commands/admin.rs",
             "commands/operate.rs",
+            "commands/top.rs",
             "commands/trace.rs",
             "reply.rs",
             "upstream/ask.rs",

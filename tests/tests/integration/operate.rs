@@ -91,6 +91,14 @@ async fn an_operator_finds_a_failing_trace_and_its_cause() {
     assert!(shown.1.contains("audit"), "{}", shown.1);
     assert!(shown.1.contains("INFO  answered"), "{}", shown.1);
 
+    let (code, said) = run(admin, &["top", "--once"]).await;
+    assert_eq!(code, 0, "{said}");
+    let worst = said.lines().nth(2).unwrap();
+    assert!(
+        worst.contains("bpn") && worst.contains("schema_invalid"),
+        "{said}"
+    );
+
     let words = &["trace", "list", "--agency", "nobody", "--output", "json"];
     let (code, said) = run(admin, words).await;
     let said: Value = serde_json::from_str(&said).unwrap();
