@@ -141,6 +141,21 @@ async fn a_disk_that_hangs_holds_up_one_answer() {
     assert_eq!(never.answered(&replay, 600).await, 1);
 }
 
+/// As when the thread that writes fell over.
+#[tokio::test]
+async fn a_thread_that_has_ended_is_told_of() {
+    let desk = Desk::new();
+    let replay = desk.open();
+    let (done, stopped) = oneshot::channel();
+    let work = replay.0.as_ref().unwrap().work().clone().unwrap();
+    work.send(Work::Stop(done)).unwrap();
+    stopped.await.unwrap();
+    assert!(!fails(&replay));
+    assert_eq!(USUAL.answered(&replay, 1).await, 1);
+    assert_eq!(USUAL.answered(&replay, 2).await, 2);
+    assert!(fails(&replay));
+}
+
 #[tokio::test]
 async fn a_directory_that_is_none_says_what_to_do() {
     let desk = Desk::new();
