@@ -65,14 +65,12 @@ impl Packer {
         Self(Compress::new(Compression::fast(), false))
     }
 
-    pub(super) fn pack(&mut self, plain: &[u8]) -> io::Result<Vec<u8>> {
+    /// Adds what was packed to `out`.
+    pub(super) fn pack(&mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         self.0.reset();
-        let mut out = Vec::with_capacity(plain.len() + plain.len() / 8 + 1024);
-        let status = self
-            .0
-            .compress_vec(plain, &mut out, FlushCompress::Finish)?;
-        match status {
-            Status::StreamEnd => Ok(out),
+        out.reserve(plain.len() + plain.len() / 8 + 1024);
+        match self.0.compress_vec(plain, out, FlushCompress::Finish)? {
+            Status::StreamEnd => Ok(()),
             Status::Ok | Status::BufError => Err(io::Error::other("an answer can't be packed")),
         }
     }

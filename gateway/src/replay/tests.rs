@@ -1,4 +1,5 @@
 mod disk;
+mod planted;
 mod shares;
 
 use std::collections::HashMap;
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 
 use super::basis::{self, Basis};
 use super::met::PATIENCE;
-use super::seal::{self, Bound, Sealed, Under};
+use super::seal::{self, Bound, Under};
 use super::*;
 use crate::fixture::world;
 
