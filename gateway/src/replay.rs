@@ -11,6 +11,7 @@ mod files;
 mod health;
 mod kept;
 mod met;
+mod packed;
 mod seal;
 mod segments;
 mod slots;

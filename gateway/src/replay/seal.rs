@@ -7,9 +7,11 @@
 //! refused: the head in the clear bears a MAC under the gateway's.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::hmac;
@@ -22,7 +24,7 @@ use uuid::Uuid;
 
 use super::files::LENGTH;
 use super::first;
-use super::kept::{Packer, decompress};
+use super::packed::{Packer, WORDS, unpack};
 use super::slots::{Id, Mac};
 use crate::refusal::Refusal;
 
@@ -63,6 +65,8 @@ impl ReplayKey {
     }
 }
 
+static WORDS_SHA256: LazyLock<Digest> = LazyLock::new(|| digest(&SHA256, WORDS));
+
 /// Under whose key.
 #[derive(Debug)]
 pub(super) enum Under {
@@ -95,11 +99,13 @@ impl Bound {
 
     fn key(&self, from: &ReplayKey) -> Result<LessSafeKey, Unspecified> {
         let salted = Salt::new(HKDF_SHA256, &self.body).extract(&from.0);
-        let info: [&[u8]; 4] = [
+        let info: [&[u8]; 5] = [
             b"loket replay v1\0",
             self.member.as_str().as_bytes(),
             b"\0",
             self.request_id.as_bytes(),
+            // What was packed by other words would be another answer.
+            WORDS_SHA256.as_ref(),
         ];
         let okm = salted.expand(&info, &AES_256_GCM)?;
         Ok(LessSafeKey::new(UnboundKey::from(okm)))
@@ -165,7 +171,7 @@ impl Sealer {
         aws_lc_rs::rand::fill(&mut nonce).map_err(unsealed)?;
         record.extend(nonce);
         let from = record.len();
-        self.packer.pack(answer.plain, record)?;
+        self.packer.pack(answer.plain, record);
         let (before, packed) = record.split_at_mut(from);
         let head = &before[LENGTH as usize..][..MARKED];
         let tag = key
@@ -210,7 +216,7 @@ impl Sealed {
         let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE_LEN>()?;
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let packed = key.open_in_place(nonce, Aad::from(&*head), sealed).ok()?;
-        decompress(packed)
+        unpack(packed)
     }
 }
 

@@ -1,4 +1,5 @@
 mod disk;
+mod packed;
 mod planted;
 mod shares;
 
