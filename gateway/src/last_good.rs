@@ -1,7 +1,8 @@
 //! Last good: a source's last answer, to stand in where a grant allows it and the source fails.
 //!
 //! In memory only, bounded in number and time, and never shared between consumers or purposes
-//! (no onward transfer).
+//! (no onward transfer). What vouches for an answer is part of its question: with a key that is withdrawn,
+//! or a signature that is required from now on, its last answers are found no more.
 
 use std::time::Duration;
 

@@ -11,6 +11,7 @@ mod files;
 mod health;
 mod kept;
 mod met;
+mod packed;
 mod seal;
 mod segments;
 mod slots;
@@ -38,6 +39,7 @@ use health::Health;
 pub use kept::Kept;
 pub use met::{Again, Claim, Met};
 pub use seal::ReplayKey;
+use seal::Sealer;
 pub use segments::OpenError;
 use segments::Segments;
 use slots::{Id, Mac, Owner, Slots};
@@ -147,20 +149,21 @@ impl Replay {
         clock: Clock,
     ) -> Result<Self, OpenError> {
         let slots = Arc::new(Slots::new(settings.max_entries, telemetry.clone()));
-        let now = clock.seconds();
-        let segments = Segments::open(settings, now, &mut |id, mac, at, place| {
-            slots.learn(id, mac, at, Some(place), now);
-        })?;
-        let (work, waiting) = sync_channel(QUEUE);
+        let hashing = hashing(subject_key);
         let health = Arc::new(Health::new(telemetry.clone()));
+        let now = clock.seconds();
+        let mut each = |id, mac, at, place| slots.learn(id, mac, at, Some(place), now);
+        let segments = Segments::open(settings, &hashing, &health, now, &mut each)?;
+        let (work, waiting) = sync_channel(QUEUE);
         let run = {
             let (clock, health) = (clock.clone(), health.clone());
-            move || writer::run(segments, &waiting, &clock, &health)
+            let sealer = Sealer::new(hashing.clone());
+            move || writer::run(segments, sealer, &waiting, &clock, &health)
         };
         let thread = thread::Builder::new().name("replay".to_owned());
         thread.spawn(run).map_err(OpenError::Thread)?;
         Ok(Self(Some(Arc::new(Room {
-            hashing: hashing(subject_key),
+            hashing,
             slots,
             work: Mutex::new(Some(work)),
             reads: Arc::new(Semaphore::new(READS)),

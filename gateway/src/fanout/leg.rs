@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::{Asking, Part, Unasked};
 use crate::check::{self, Origin, Unusable, Vouched};
 use crate::policy::{Allowed, Permit};
+use crate::replay::basis;
 use crate::route::{Leg, Routed};
 use crate::telemetry::ErrorType;
 use crate::upstream::{Answered, Call, Failure, Upstream};
@@ -157,7 +158,8 @@ impl Asking {
             .map_or("", |upstream| upstream.agency().as_str())
     }
 
-    /// Names a question: the same consumer, purpose, subject, source, record and fields.
+    /// Names a question: the same consumer, purpose, subject, source, record and fields, and what vouches
+    /// for an answer: one isn't kept longer than the key it was believed by.
     pub(super) fn fingerprint(&self, leg: usize, permit: &Permit) -> [u8; 32] {
         let SubjectKey { scheme, value } = self.routed.subject();
         let allowed = match permit.allowed() {
@@ -181,6 +183,10 @@ impl Asking {
         ] {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
+        }
+        let directory = &self.context.snapshot.directory;
+        if let Some(source) = self.routed.legs()[leg].source {
+            basis::vouched(&mut context, &directory.sources()[source], directory);
         }
         let mut out = [0; 32];
         out.copy_from_slice(context.finish().as_ref());

@@ -1,10 +1,12 @@
 mod required;
 
+use loket_sdk::jws::SigningKey;
 use loket_sdk::testing::Fault;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture::{self, lookup, world::World};
+use crate::directory::{KeyUse, MemberKey, Parts};
+use crate::fixture::{self, lookup, town, world::World};
 
 const MEMBER: &str = "korlantas";
 
@@ -295,6 +297,58 @@ async fn a_last_good_answer_stands_in_where_the_grant_allows_it() {
         world.set_fault("korlantas", Fault::None);
         world.set_fault("bpjs-kesehatan", Fault::None);
         fresh = world.parts(MEMBER, &question).await;
+    }
+}
+
+/// It stands in only while what vouched for it still would.
+#[tokio::test]
+async fn a_last_good_answer_goes_with_the_key_it_was_believed_by() {
+    let signer = SigningKey::generate().unwrap();
+    let key = MemberKey {
+        id: "answers-1".to_owned(),
+        allows: KeyUse::Answer,
+        public: signer.public_key().clone(),
+        from: None,
+        to: None,
+    };
+    let keys = |parts: &mut Parts, keys: &[MemberKey]| {
+        let mut members = parts.members.iter_mut();
+        let member = members.find(|member| member.id.as_str() == "korlantas");
+        member.unwrap().keys = keys.to_vec();
+    };
+    let requires = |parts: &mut Parts| {
+        let mut sources = parts.sources.iter_mut();
+        let source = sources.find(|source| source.agency.as_str() == "korlantas");
+        source.unwrap().requires_signature = true;
+    };
+    let mut world = World::start(|parts| {
+        parts
+            .grants
+            .iter_mut()
+            .for_each(|grant| grant.stale_ok = true);
+        keys(parts, std::slice::from_ref(&key));
+    })
+    .await;
+    let question = lookup(
+        "driving_licence_renewal",
+        json!([{"record": "driving-licence/1"}]),
+    );
+    world.parts(MEMBER, &question).await;
+    world.set_fault("korlantas", Fault::Down);
+    let (stale, none) = ("found/stale", "unavailable/unreachable");
+    let mut later = key.clone();
+    later.to = Some(town::TODAY);
+    type Change<'a> = &'a dyn Fn(&mut Parts);
+    let changes: [(Change<'_>, &str); 5] = [
+        (&|_| {}, stale),
+        (&|parts| keys(parts, &[]), none),
+        (&|parts| keys(parts, std::slice::from_ref(&later)), none),
+        (&requires, none),
+        (&|_| {}, stale),
+    ];
+    for (change, expected) in changes {
+        world.reload(change);
+        assert_eq!(all(&world.parts(MEMBER, &question).await), [expected]);
     }
 }
 

@@ -39,7 +39,7 @@ impl Basis {
 }
 
 /// Whose word it is, and what shows that.
-fn vouched(digest: &mut Context, source: &Source, directory: &Directory) {
+pub(crate) fn vouched(digest: &mut Context, source: &Source, directory: &Directory) {
     let agency = source.agency.as_str();
     word(digest, agency);
     digest.update(&[u8::from(source.requires_signature)]);

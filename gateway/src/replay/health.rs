@@ -1,9 +1,10 @@
 //! Health: whether answers can be kept; told once whenever that changes.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Replayed, Telemetry};
 
 #[derive(Debug)]
 pub(super) struct Health {
@@ -39,5 +40,16 @@ impl Health {
                 "answers can't be kept; a repeated lookup is asked again"
             );
         }
+    }
+
+    /// Records were found that this gateway didn't write.
+    pub(super) fn forged(&self, heads: u64, path: &Path) {
+        self.telemetry.metrics().replay(Replayed::Forged, heads);
+        tracing::warn!(
+            loket.heads = heads,
+            loket.path = %path.display(),
+            "kept answers aren't of this gateway and its subject key, and count for nothing; look who \
+             writes to that directory, unless the key was changed"
+        );
     }
 }

@@ -1,16 +1,9 @@
 //! Kept: an answer with what its repetition is recorded with; packed in, the same out.
 
-use std::io::{self, Read};
-
 use bytes::Bytes;
-use flate2::read::DeflateDecoder;
-use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::basis::{Basis, LENGTH};
 use crate::audit::SourceEntry;
-
-/// Largest answer that is unpacked; none is as large.
-const MAX: u64 = 64 << 20;
 
 /// An answer as it left.
 #[derive(Debug, Clone)]
@@ -54,33 +47,4 @@ impl Kept {
             answer: Bytes::copy_from_slice(answer),
         })
     }
-}
-
-/// Compresses one after another: what it works with is larger than an answer and made once.
-pub(super) struct Packer(Compress);
-
-impl Packer {
-    /// At the fastest level: the slowest takes twice as long, for a seventh less.
-    pub(super) fn new() -> Self {
-        Self(Compress::new(Compression::fast(), false))
-    }
-
-    pub(super) fn pack(&mut self, plain: &[u8]) -> io::Result<Vec<u8>> {
-        self.0.reset();
-        let mut out = Vec::with_capacity(plain.len() + plain.len() / 8 + 1024);
-        let status = self
-            .0
-            .compress_vec(plain, &mut out, FlushCompress::Finish)?;
-        match status {
-            Status::StreamEnd => Ok(out),
-            Status::Ok | Status::BufError => Err(io::Error::other("an answer can't be packed")),
-        }
-    }
-}
-
-pub(super) fn decompress(packed: &[u8]) -> Option<Vec<u8>> {
-    let mut plain = Vec::new();
-    let mut from = DeflateDecoder::new(packed).take(MAX);
-    from.read_to_end(&mut plain).ok()?;
-    Some(plain)
 }

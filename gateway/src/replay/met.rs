@@ -21,6 +21,8 @@ use crate::telemetry::Replayed;
 /// the disk hangs, the one leaves without and the other is asked again.
 pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 
+const ENDED: &str = "the thread that keeps them has ended; restart the gateway";
+
 /// An id that may be asked for.
 #[derive(Debug)]
 pub enum Met {
@@ -188,14 +190,15 @@ impl Claim {
         match sent {
             // Nobody waits for a disk that is known to fail; it may yet write what is in the queue.
             Some(Ok(())) if room.health.fails() => {}
-            Some(Ok(())) => {
-                let waited = tokio::time::timeout(PATIENCE, written).await;
-                if waited.is_err() {
-                    room.health.failed(&"the disk doesn't answer");
-                }
-            }
+            Some(Ok(())) => match tokio::time::timeout(PATIENCE, written).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => room.health.failed(&ENDED),
+                Err(_) => room.health.failed(&"the disk doesn't answer"),
+            },
             Some(Err(TrySendError::Full(_))) => room.health.failed(&"the disk doesn't keep up"),
-            Some(Err(TrySendError::Disconnected(_))) | None => {}
+            Some(Err(TrySendError::Disconnected(_))) => room.health.failed(&ENDED),
+            // The gateway closes.
+            None => {}
         }
     }
 }

@@ -3,11 +3,15 @@
 //! AES-256-GCM under HKDF-SHA256 of the caller's key, salted with a hash of the body under the gateway's
 //! own key, for this member and id. A caller without a key has the hour's: a random one in a file
 //! beside, which goes when the answers go. The gateway's isn't on that disk: whoever has only the disk
-//! can neither read an answer nor put another in its place, also when the body is known.
+//! can neither read an answer nor put another in its place, also when the body is known, nor have an id
+//! refused: the head in the clear bears a MAC under the gateway's.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::hmac;
@@ -18,8 +22,9 @@ use loket_sdk::ids::MemberId;
 use loket_sdk::message::REPLAY_KEY_HEADER;
 use uuid::Uuid;
 
+use super::files::LENGTH;
 use super::first;
-use super::kept::decompress;
+use super::packed::{Packer, WORDS, unpack};
 use super::slots::{Id, Mac};
 use crate::refusal::Refusal;
 
@@ -60,6 +65,8 @@ impl ReplayKey {
     }
 }
 
+static WORDS_SHA256: LazyLock<Digest> = LazyLock::new(|| digest(&SHA256, WORDS));
+
 /// Under whose key.
 #[derive(Debug)]
 pub(super) enum Under {
@@ -92,14 +99,93 @@ impl Bound {
 
     fn key(&self, from: &ReplayKey) -> Result<LessSafeKey, Unspecified> {
         let salted = Salt::new(HKDF_SHA256, &self.body).extract(&from.0);
-        let info: [&[u8]; 4] = [
+        let info: [&[u8]; 5] = [
             b"loket replay v1\0",
             self.member.as_str().as_bytes(),
             b"\0",
             self.request_id.as_bytes(),
+            // What was packed by other words would be another answer.
+            WORDS_SHA256.as_ref(),
         ];
         let okm = salted.expand(&info, &AES_256_GCM)?;
         Ok(LessSafeKey::new(UnboundKey::from(okm)))
+    }
+}
+
+/// What is to be sealed.
+pub(super) struct Answer<'a> {
+    pub(super) under: &'a Under,
+    pub(super) bound: &'a Bound,
+    pub(super) about: (&'a Id, &'a Mac, u32),
+    pub(super) plain: &'a [u8],
+}
+
+/// What stands before the nonce in the clear: by whose key, when, and which id and body.
+const HEAD: usize = 1 + 4 + 16 + 8;
+/// And what shows that it is this gateway's.
+pub(super) const MARKED: usize = HEAD + MARK;
+const MARK: usize = 16;
+/// A larger record's memory isn't kept for the next.
+const USUAL: usize = 64 << 10;
+
+/// Packs and seals one answer after another, in the same memory.
+pub(super) struct Sealer {
+    own: hmac::Key,
+    packer: Packer,
+    record: Vec<u8>,
+}
+
+impl Sealer {
+    pub(super) fn new(own: hmac::Key) -> Self {
+        Self {
+            own,
+            packer: Packer::new(),
+            record: Vec::new(),
+        }
+    }
+
+    /// The record, its length first.
+    pub(super) fn seal(
+        &mut self,
+        answer: &Answer<'_>,
+        hour: impl FnOnce() -> std::io::Result<ReplayKey>,
+    ) -> std::io::Result<&[u8]> {
+        let unsealed = |_| std::io::Error::other("an answer can't be sealed");
+        let (by, key) = match answer.under {
+            Under::Caller(key) => (BY_CALLER, key.clone()),
+            Under::Hour => (BY_HOUR, hour()?),
+        };
+        let key = answer.bound.key(&key).map_err(unsealed)?;
+        let (id, mac, at) = answer.about;
+        let record = &mut self.record;
+        record.clear();
+        record.shrink_to(USUAL);
+        record.extend([0; LENGTH as usize]);
+        record.push(by);
+        record.extend(at.to_le_bytes());
+        record.extend(id);
+        record.extend(mac);
+        let mark = mark(&self.own, &record[LENGTH as usize..]);
+        record.extend(mark);
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(unsealed)?;
+        record.extend(nonce);
+        let from = record.len();
+        self.packer.pack(answer.plain, record);
+        let (before, packed) = record.split_at_mut(from);
+        let head = &before[LENGTH as usize..][..MARKED];
+        let tag = key
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(head),
+                packed,
+            )
+            .map_err(unsealed)?;
+        record.extend(tag.as_ref());
+        let length = u32::try_from(record.len() - LENGTH as usize);
+        let length = length.map_err(|_| std::io::Error::other("an answer is too large"))?;
+        record[..LENGTH as usize].copy_from_slice(&length.to_le_bytes());
+        Ok(record)
     }
 }
 
@@ -107,44 +193,7 @@ impl Bound {
 #[derive(Debug)]
 pub(super) struct Sealed(pub(super) Vec<u8>);
 
-/// What stands before the nonce in the clear: by whose key, when, and which id and body.
-pub(super) const HEAD: usize = 1 + 4 + 16 + 8;
-
 impl Sealed {
-    /// Seals what was packed.
-    pub(super) fn of(
-        under: &Under,
-        hour: impl FnOnce() -> std::io::Result<ReplayKey>,
-        bound: &Bound,
-        (id, mac, at): (&Id, &Mac, u32),
-        mut packed: Vec<u8>,
-    ) -> std::io::Result<Self> {
-        let unsealed = |_| std::io::Error::other("an answer can't be sealed");
-        let (by, key) = match under {
-            Under::Caller(key) => (BY_CALLER, key.clone()),
-            Under::Hour => (BY_HOUR, hour()?),
-        };
-        let key = bound.key(&key).map_err(unsealed)?;
-        let mut out = Vec::with_capacity(HEAD + NONCE_LEN + packed.len() + AES_256_GCM.tag_len());
-        out.push(by);
-        out.extend(at.to_le_bytes());
-        out.extend(id);
-        out.extend(mac);
-        let mut nonce = [0; NONCE_LEN];
-        aws_lc_rs::rand::fill(&mut nonce).map_err(unsealed)?;
-        let tag = key
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(&out[..HEAD]),
-                &mut packed,
-            )
-            .map_err(unsealed)?;
-        out.extend(nonce);
-        out.extend(packed);
-        out.extend(tag.as_ref());
-        Ok(Self(out))
-    }
-
     /// The answer's plain bytes; nothing if it isn't of this key, id, body and time.
     pub(super) fn open(
         mut self,
@@ -163,15 +212,23 @@ impl Sealed {
             return None;
         }
         let key = bound.key(&key).ok()?;
-        let (head, rest) = self.0.split_at_mut_checked(HEAD)?;
+        let (head, rest) = self.0.split_at_mut_checked(MARKED)?;
         let (nonce, sealed) = rest.split_first_chunk_mut::<NONCE_LEN>()?;
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let packed = key.open_in_place(nonce, Aad::from(&*head), sealed).ok()?;
-        decompress(packed)
+        unpack(packed)
     }
 }
 
-/// What is known of a sealed answer without a key.
+/// What shows that a head is this gateway's.
+fn mark(own: &hmac::Key, head: &[u8]) -> [u8; MARK] {
+    let mut hash = hmac::Context::with_key(own);
+    hash.update(&[4]);
+    hash.update(head);
+    first(hash.sign().as_ref())
+}
+
+/// What is known of a sealed answer without a caller's key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
     by: u8,
@@ -193,5 +250,12 @@ impl Head {
             id: *id,
             mac: *mac,
         })
+    }
+
+    /// Whether the head in these bytes is one that this gateway wrote.
+    pub(super) fn is_marked(bytes: &[u8], own: &hmac::Key) -> bool {
+        let head = bytes.split_at_checked(HEAD);
+        head.and_then(|(head, rest)| Some((head, rest.first_chunk::<MARK>()?)))
+            .is_some_and(|(head, found)| verify_slices_are_equal(&mark(own, head), found).is_ok())
     }
 }

@@ -4,6 +4,7 @@
 //! loses nothing to another.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::REPLAYED_FOR;
@@ -25,7 +26,8 @@ pub(super) fn owner(id: &Id) -> Owner {
 pub(super) struct Place {
     pub(super) segment: u32,
     pub(super) offset: u32,
-    pub(super) length: u32,
+    /// None has no length, so that no place needs no room of its own.
+    pub(super) length: NonZero<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,10 +35,25 @@ struct Slot {
     mac: Mac,
     /// When it was answered, in seconds; of one that is busy, when that began.
     at: u32,
-    /// Which of the same second.
-    number: u32,
-    busy: bool,
+    /// Which of the same second; nothing while it is busy.
+    number: Option<NonZero<u32>>,
     place: Option<Place>,
+}
+
+/// When, and which of the same second.
+type Order = (u32, NonZero<u32>);
+/// An id without its owner.
+type Rest = [u8; 12];
+
+fn whole(owner: Owner, rest: &Rest) -> Id {
+    let mut id = [0; 16];
+    id[..owner.len()].copy_from_slice(&owner);
+    id[owner.len()..].copy_from_slice(rest);
+    id
+}
+
+fn rest(id: &Id) -> Rest {
+    super::first(&id[size_of::<Owner>()..])
 }
 
 /// Every id of the last 24 hours, within a bound.
@@ -47,14 +64,25 @@ pub(super) struct Slots {
     telemetry: Telemetry,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     slots: HashMap<Id, Slot>,
     /// Of each member the ids that aren't busy, once each, oldest first.
-    settled: HashMap<Owner, BTreeMap<(u32, u32), Id>>,
-    next: u32,
+    settled: HashMap<Owner, BTreeMap<Order, Rest>>,
+    next: NonZero<u32>,
     /// When what is over was last dropped.
     tidied: u32,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            slots: HashMap::new(),
+            settled: HashMap::new(),
+            next: NonZero::<u32>::MIN,
+            tidied: 0,
+        }
+    }
 }
 
 /// What an id comes to.
@@ -77,8 +105,9 @@ pub(super) struct Hold {
     settled: bool,
 }
 
+/// Also one of a day later: a clock ran ahead.
 fn is_over(at: u32, now: u32) -> bool {
-    now.saturating_sub(at) >= REPLAYED_FOR
+    now.abs_diff(at) >= REPLAYED_FOR
 }
 
 impl Slots {
@@ -95,10 +124,10 @@ impl Slots {
         let evicted = known.tidy(self.max, now);
         let verdict = match known.slots.get(&id).filter(|slot| !slot.is_stale(now)) {
             Some(slot) if slot.mac != mac => Verdict::AnotherBody,
-            Some(slot) if slot.busy => Verdict::Busy,
+            Some(slot) if slot.is_busy() => Verdict::Busy,
             Some(slot) => Verdict::Answered(slot.at, slot.place),
             None => {
-                known.put(id, Slot::busy(mac, now));
+                known.take_busy(id, mac, now);
                 Verdict::Taken(self.hold(id, mac, None))
             }
         };
@@ -111,27 +140,27 @@ impl Slots {
     pub(super) fn take_again(self: &Arc<Self>, id: Id, mac: Mac, now: u32) -> Option<Hold> {
         let mut known = self.known();
         let before = match known.slots.get(&id) {
-            Some(slot) if slot.busy || slot.mac != mac => return None,
+            Some(slot) if slot.is_busy() || slot.mac != mac => return None,
             before => before.copied(),
         };
-        known.put(id, Slot::busy(mac, now));
+        known.take_busy(id, mac, now);
         drop(known);
         Some(self.hold(id, mac, before))
     }
 
-    /// What was known before this process. A place is better than none, and the later better than
-    /// the earlier.
+    /// What was known before this process, of the disk first and then of the audit log, which has no
+    /// places. The later is better than the earlier; of the same body a place is better than none.
     pub(super) fn learn(&self, id: Id, mac: Mac, at: u32, place: Option<Place>, now: u32) {
         if is_over(at, now) {
             return;
         }
         let mut known = self.known();
-        let newer = known
-            .slots
-            .get(&id)
-            .is_none_or(|slot| place.is_some() && (slot.place.is_none() || slot.at <= at));
+        let newer = known.slots.get(&id).is_none_or(|slot| {
+            let is_other = slot.mac != mac || slot.place.is_none() || place.is_some();
+            slot.at <= at && is_other
+        });
         if newer {
-            known.put(id, Slot::settled(mac, at, place));
+            known.settle(id, mac, at, place);
         }
         let evicted = known.tidy(self.max, now);
         drop(known);
@@ -141,7 +170,7 @@ impl Slots {
     /// Where an answer is whose id was settled before it was written.
     pub(super) fn found(&self, id: Id, mac: Mac, at: u32, place: Place) {
         if let Some(slot) = self.known().slots.get_mut(&id)
-            && (slot.mac, slot.at, slot.busy) == (mac, at, false)
+            && (slot.mac, slot.at, slot.is_busy()) == (mac, at, false)
         {
             slot.place = Some(place);
         }
@@ -184,46 +213,50 @@ impl Slot {
         Self {
             mac,
             at: now,
-            number: 0,
-            busy: true,
+            number: None,
             place: None,
         }
     }
 
-    fn settled(mac: Mac, at: u32, place: Option<Place>) -> Self {
-        Self {
-            mac,
-            at,
-            number: 0,
-            busy: false,
-            place,
-        }
+    fn is_busy(&self) -> bool {
+        self.number.is_none()
     }
 
     fn is_stale(&self, now: u32) -> bool {
-        !self.busy && is_over(self.at, now)
+        !self.is_busy() && is_over(self.at, now)
     }
 }
 
 impl Known {
-    fn put(&mut self, id: Id, mut slot: Slot) {
+    fn take_busy(&mut self, id: Id, mac: Mac, now: u32) {
         self.take(&id);
-        if !slot.busy {
-            self.next = self.next.wrapping_add(1);
-            slot.number = self.next;
-            let own = self.settled.entry(owner(&id)).or_default();
-            own.insert((slot.at, slot.number), id);
-        }
+        self.slots.insert(id, Slot::busy(mac, now));
+    }
+
+    fn settle(&mut self, id: Id, mac: Mac, at: u32, place: Option<Place>) {
+        self.take(&id);
+        self.next = self.next.checked_add(1).unwrap_or(NonZero::<u32>::MIN);
+        let number = self.next;
+        let own = self.settled.entry(owner(&id)).or_default();
+        own.insert((at, number), rest(&id));
+        let slot = Slot {
+            mac,
+            at,
+            number: Some(number),
+            place,
+        };
         self.slots.insert(id, slot);
     }
 
     fn take(&mut self, id: &Id) {
-        let Some(slot) = self.slots.remove(id).filter(|slot| !slot.busy) else {
+        let Some(slot) = self.slots.remove(id) else {
             return;
         };
         let owner = owner(id);
-        if let Some(own) = self.settled.get_mut(&owner) {
-            own.remove(&(slot.at, slot.number));
+        if let Some(number) = slot.number
+            && let Some(own) = self.settled.get_mut(&owner)
+        {
+            own.remove(&(slot.at, number));
             if own.is_empty() {
                 self.settled.remove(&owner);
             }
@@ -235,17 +268,23 @@ impl Known {
     fn tidy(&mut self, max: usize, now: u32) -> u64 {
         if self.tidied != now {
             self.tidied = now;
-            let over = |((at, _), _): &(&(u32, u32), &Id)| is_over(*at, now);
-            let all = self.settled.values();
-            let ids = all.flat_map(|own| own.iter().take_while(over).map(|(_, id)| *id));
+            let over = |((at, _), _): &(&Order, &Rest)| is_over(*at, now);
+            let ids = self.settled.iter().flat_map(|(owner, own)| {
+                let over = own.iter().take_while(over);
+                over.map(|(_, rest)| whole(*owner, rest))
+            });
             for id in ids.collect::<Vec<_>>() {
                 self.take(&id);
             }
         }
         let mut evicted = 0;
         while self.slots.len() > max {
-            let largest = self.settled.values().max_by_key(|own| own.len());
-            let Some((_, &id)) = largest.and_then(BTreeMap::first_key_value) else {
+            let largest = self.settled.iter().max_by_key(|(_, own)| own.len());
+            let first = largest.and_then(|(owner, own)| {
+                let (_, rest) = own.first_key_value()?;
+                Some(whole(*owner, rest))
+            });
+            let Some(id) = first else {
                 break;
             };
             self.take(&id);
@@ -262,9 +301,8 @@ impl Hold {
 
     /// It is answered; where the answer is, if it was kept.
     pub(super) fn settle(mut self, at: u32, place: Option<Place>) {
-        let slot = Slot::settled(self.mac, at, place);
         let mut known = self.slots.known();
-        known.put(self.id, slot);
+        known.settle(self.id, self.mac, at, place);
         drop(known);
         self.settled = true;
     }
@@ -331,7 +369,7 @@ impl Drop for Hold {
         }
         let mut known = self.slots.known();
         match self.before {
-            Some(slot) => known.put(self.id, slot),
+            Some(slot) => known.settle(self.id, slot.mac, slot.at, slot.place),
             None => known.take(&self.id),
         }
     }

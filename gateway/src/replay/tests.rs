@@ -1,4 +1,6 @@
 mod disk;
+mod packed;
+mod planted;
 mod shares;
 
 use std::collections::HashMap;
@@ -17,7 +19,7 @@ use tempfile::TempDir;
 
 use super::basis::{self, Basis};
 use super::met::PATIENCE;
-use super::seal::{self, Bound, Sealed, Under};
+use super::seal::{self, Bound, Under};
 use super::*;
 use crate::fixture::world;
 

@@ -1,4 +1,4 @@
-//! The thread that compresses, seals and writes, and takes away what is over, also when nobody asks.
+//! The thread that packs, seals and writes, and takes away what is over, also when nobody asks.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -7,8 +7,7 @@ use tokio::sync::oneshot;
 
 use super::Clock;
 use super::health::Health;
-use super::kept::Packer;
-use super::seal::{Bound, Sealed, Under};
+use super::seal::{Answer, Bound, Sealer, Under};
 use super::segments::Segments;
 use super::slots::Lent;
 
@@ -37,17 +36,24 @@ pub(super) struct Job {
 
 pub(super) fn run(
     mut segments: Segments,
+    mut sealer: Sealer,
     waiting: &Receiver<Work>,
     clock: &Clock,
     health: &Health,
 ) {
-    let mut packer = Packer::new();
-    let mut next = None;
+    let (mut next, mut swept) = (None, 0);
     loop {
+        let work = next.take().map_or_else(|| waiting.recv_timeout(SWEEP), Ok);
+        let now = clock.seconds();
+        // First: nothing is added to a file that goes.
+        if now != swept {
+            swept = now;
+            segments.sweep(now);
+        }
         // Whoever waited may have left, which changes nothing.
-        match next.take().map_or_else(|| waiting.recv_timeout(SWEEP), Ok) {
+        match work {
             Ok(Work::Keep(job)) => {
-                let kept = keep(*job, &mut packer, &mut segments, clock, health);
+                let kept = keep(*job, &mut sealer, &mut segments, now, health);
                 next = waiting.try_recv().ok();
                 // A disk that lags would come and go with each answer otherwise.
                 if kept && !matches!(next, Some(Work::Keep(_))) {
@@ -56,9 +62,8 @@ pub(super) fn run(
             }
             #[cfg(test)]
             Ok(Work::Sweep(done)) => {
-                segments.sweep(clock.seconds());
+                segments.sweep(now);
                 let _ = done.send(());
-                continue;
             }
             #[cfg(test)]
             Ok(Work::Hang(until)) => {
@@ -72,25 +77,20 @@ pub(super) fn run(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        segments.sweep(clock.seconds());
     }
 }
 
 /// Whether the disk took it.
-fn keep(
-    job: Job,
-    packer: &mut Packer,
-    segments: &mut Segments,
-    clock: &Clock,
-    health: &Health,
-) -> bool {
-    let now = clock.seconds();
+fn keep(job: Job, sealer: &mut Sealer, segments: &mut Segments, now: u32, health: &Health) -> bool {
     let lent = &job.lent;
-    let about = (&lent.id, &lent.mac, lent.at);
-    let packed = packer.pack(&job.plain);
-    let sealed = packed
-        .and_then(|packed| Sealed::of(&job.under, || segments.key(now), &job.bound, about, packed));
-    let written = sealed.and_then(|sealed| segments.append(&lent.id, &sealed, now));
+    let answer = Answer {
+        under: &job.under,
+        bound: &job.bound,
+        about: (&lent.id, &lent.mac, lent.at),
+        plain: &job.plain,
+    };
+    let record = sealer.seal(&answer, || segments.key(&lent.id, now));
+    let written = record.and_then(|record| segments.append(&lent.id, record, now));
     if let Err(error) = &written {
         health.failed(error);
     }

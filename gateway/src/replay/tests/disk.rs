@@ -1,5 +1,6 @@
 //! A disk that is forged, torn, gone, or hangs.
 
+use super::seal::Answer;
 use super::*;
 
 /// Whoever has the disk, and knows member, id, body and key, puts another answer in place of one.
@@ -19,7 +20,6 @@ async fn without_the_gateways_key_nobody_forges_an_answer() {
                 sources: sources(),
                 answer: answer(66),
             };
-            let packed = kept::Packer::new().pack(&kept.pack(lookup.basis()));
             let under = match key {
                 0 => Under::Hour,
                 _ => Under::Caller(ReplayKey::from_bytes([key; 32])),
@@ -35,10 +35,15 @@ async fn without_the_gateways_key_nobody_forges_an_answer() {
                 id,
                 lookup.body().as_bytes(),
             );
-            let about = (&head.id, &head.mac, head.at);
-            let forged = Sealed::of(&under, hour, &bound, about, packed.unwrap()).unwrap();
-            let length = u32::try_from(forged.0.len()).unwrap().to_le_bytes();
-            fs::write(&file, [&length[..], &forged.0].concat()).unwrap();
+            // The head that was there is put before it, which anyone can.
+            let answer = Answer {
+                under: &under,
+                bound: &bound,
+                about: (&head.id, &head.mac, head.at),
+                plain: &kept.pack(lookup.basis()),
+            };
+            let mut sealer = Sealer::new(hashing(&[7; 32]));
+            fs::write(&file, sealer.seal(&answer, hour).unwrap()).unwrap();
             let replay = desk.open();
             // With the gateway's own key it is one, so that it is the key that keeps others out.
             assert_eq!(lookup.answered(&replay, 2).await, expected, "{key}");
@@ -139,6 +144,21 @@ async fn a_disk_that_hangs_holds_up_one_answer() {
     sweep(&replay).await;
     assert!(!fails(&replay));
     assert_eq!(never.answered(&replay, 600).await, 1);
+}
+
+/// As when the thread that writes fell over.
+#[tokio::test]
+async fn a_thread_that_has_ended_is_told_of() {
+    let desk = Desk::new();
+    let replay = desk.open();
+    let (done, stopped) = oneshot::channel();
+    let work = replay.0.as_ref().unwrap().work().clone().unwrap();
+    work.send(Work::Stop(done)).unwrap();
+    stopped.await.unwrap();
+    assert!(!fails(&replay));
+    assert_eq!(USUAL.answered(&replay, 1).await, 1);
+    assert_eq!(USUAL.answered(&replay, 2).await, 2);
+    assert!(fails(&replay));
 }
 
 #[tokio::test]

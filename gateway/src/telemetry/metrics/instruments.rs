@@ -156,7 +156,10 @@ impl Instruments {
                 name::AGENCY_SHARED,
                 "Questions that shared the answer to one already under way.",
             ),
-            replay: counter(name::REPLAY, "Lookups whose request_id had come before."),
+            replay: counter(
+                name::REPLAY,
+                "Lookups whose request_id had come before, and kept answers that count for nothing.",
+            ),
             replay_keeps: gauge(
                 name::REPLAY_KEEPS,
                 "1 while answers can be kept to be given again, 0 while their disk fails.",

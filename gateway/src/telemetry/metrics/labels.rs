@@ -80,6 +80,8 @@ pub enum Replayed {
     Evicted,
     /// Its answer couldn't be read, or not in time.
     Unreadable,
+    /// It stood among the kept answers, and this gateway hadn't written it.
+    Forged,
 }
 
 impl Replayed {
@@ -91,6 +93,7 @@ impl Replayed {
             Self::AskedAgain => "asked_again",
             Self::Evicted => "evicted",
             Self::Unreadable => "unreadable",
+            Self::Forged => "forged",
         }
     }
 }
