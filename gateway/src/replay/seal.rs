@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::files::LENGTH;
 use super::first;
-use super::packed::{Packer, WORDS, unpack};
+use super::packed::{WORDS, pack, unpack};
 use super::slots::{Id, Mac};
 use crate::refusal::Refusal;
 
@@ -131,7 +131,6 @@ const USUAL: usize = 64 << 10;
 /// Packs and seals one answer after another, in the same memory.
 pub(super) struct Sealer {
     own: hmac::Key,
-    packer: Packer,
     record: Vec<u8>,
 }
 
@@ -139,7 +138,6 @@ impl Sealer {
     pub(super) fn new(own: hmac::Key) -> Self {
         Self {
             own,
-            packer: Packer::new(),
             record: Vec::new(),
         }
     }
@@ -171,7 +169,7 @@ impl Sealer {
         aws_lc_rs::rand::fill(&mut nonce).map_err(unsealed)?;
         record.extend(nonce);
         let from = record.len();
-        self.packer.pack(answer.plain, record);
+        pack(answer.plain, record);
         let (before, packed) = record.split_at_mut(from);
         let head = &before[LENGTH as usize..][..MARKED];
         let tag = key

@@ -1,6 +1,6 @@
 //! Packing: nothing is lost, and what wasn't packed is refused.
 
-use super::super::packed::{Packer, WORDS, unpack};
+use super::super::packed::{WORDS, pack, unpack};
 use super::*;
 
 /// Bytes that repeat themselves and the words, more or less.
@@ -15,22 +15,21 @@ fn plain() -> impl Strategy<Value = Vec<u8>> {
     (parts, 1..4_usize).prop_map(|(parts, times)| parts.concat().repeat(times))
 }
 
-fn packed(packer: &mut Packer, plain: &[u8]) -> Vec<u8> {
+fn packed(plain: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    packer.pack(plain, &mut out);
+    pack(plain, &mut out);
     out
 }
 
 #[test]
 fn nothing_is_lost_and_little_added() {
-    let packer = std::cell::RefCell::new(Packer::new());
     let config = ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::default()
     };
     let outcome = TestRunner::new(config).run(&plain(), |plain| {
-        let packed = packed(&mut packer.borrow_mut(), &plain);
-        prop_assert!(packed.len() <= plain.len() + plain.len() / 255 + 2);
+        let packed = packed(&plain);
+        prop_assert!(packed.len() <= plain.len() + plain.len() / 9 + 24);
         prop_assert_eq!(unpack(&packed), Some(plain));
         Ok(())
     });
@@ -41,9 +40,8 @@ fn nothing_is_lost_and_little_added() {
 #[test]
 fn what_is_long_is_packed_too() {
     let long: Vec<u8> = (0..60_000_u32).flat_map(u32::to_le_bytes).collect();
-    let mut packer = Packer::new();
     for plain in [long.repeat(2), vec![0; 3 << 20], Vec::new()] {
-        assert_eq!(unpack(&packed(&mut packer, &plain)), Some(plain));
+        assert_eq!(unpack(&packed(&plain)), Some(plain));
     }
 }
 
@@ -61,7 +59,7 @@ fn an_answer_takes_a_fraction_of_its_size() {
         "findings": [], "obligations": ["delete_after_case", "no_onward_transfer"],
     });
     let plain = world.to_string();
-    let packed = packed(&mut Packer::new(), plain.as_bytes());
+    let packed = packed(plain.as_bytes());
     assert!(
         packed.len() * 2 < plain.len(),
         "{} of {}",
@@ -78,7 +76,7 @@ fn what_was_not_packed_is_refused_and_breaks_nothing() {
         ..ProptestConfig::default()
     };
     let outcome = TestRunner::new(config).run(&(plain(), any), |(plain, any)| {
-        let packed = packed(&mut Packer::new(), &plain);
+        let packed = packed(&plain);
         for end in 0..packed.len().min(300) {
             let _ = unpack(&packed[..end]);
         }
@@ -89,10 +87,13 @@ fn what_was_not_packed_is_refused_and_breaks_nothing() {
     // A token with no end, a length with no end, a place before the beginning, none at all.
     for broken in [
         &[][..],
-        &[0xF0, 255],
-        &[0x10, 7, 255, 255],
-        &[0x10, 7, 0, 0],
-        &[0x10, 7, 1],
+        &[9, 0],
+        &[9, 0, 0, 0],
+        &[9, 0, 0, 0, 0xF0, 255],
+        &[9, 0, 0, 0, 0x10, 7, 255, 255],
+        &[9, 0, 0, 0, 0x10, 7, 0, 0],
+        &[9, 0, 0, 0, 0x10, 7, 1],
+        &[255, 255, 255, 255, 0x10, 7],
     ] {
         assert_eq!(unpack(broken), None, "{broken:?}");
     }
