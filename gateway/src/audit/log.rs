@@ -18,6 +18,7 @@ mod tests;
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub struct Options {
     pub retry: Duration,
     /// How long the store may be silent before the log counts as not writable. 2 s.
     pub stall: Duration,
+    /// How long dropping the last handle waits for the store; then what is queued is left. 5 s.
+    pub dropped_within: Duration,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Default for Options {
             commit_interval: Duration::from_millis(1),
             retry: Duration::from_secs(1),
             stall: Duration::from_secs(2),
+            dropped_within: Duration::from_secs(5),
         }
     }
 }
@@ -112,8 +116,8 @@ pub enum AuditError {
 
 /// A handle to the log; clones share it.
 ///
-/// Dropping the last handle writes what is queued and waits for that; [`Log::close`] does the
-/// same without blocking a runtime.
+/// Dropping the last handle writes what is queued and waits for that, as long as
+/// [`Options::dropped_within`] says; [`Log::close`] does the same without blocking a runtime.
 #[derive(Clone)]
 pub struct Log {
     handle: Arc<Handle>,
@@ -125,6 +129,9 @@ struct Handle {
     pruner: Option<Arc<dyn Pruner>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     done: watch::Receiver<()>,
+    /// The same for those who block. Disconnected once the thread has ended.
+    ended: Mutex<mpsc::Receiver<()>>,
+    dropped_within: Duration,
 }
 
 impl Log {
@@ -136,11 +143,13 @@ impl Log {
         let (reader, pruner) = (store.reader(), store.pruner());
         let queue = Arc::new(Queue::new(&options, store.head().tree.size()));
         let (finished, done) = watch::channel(());
+        let (end, ended) = mpsc::channel();
+        let dropped_within = options.dropped_within;
         let thread = thread::Builder::new()
             .name("audit".to_owned())
             .spawn({
                 let queue = Arc::clone(&queue);
-                move || writer::run(store, options, queue, finished)
+                move || writer::run(store, options, queue, (finished, end))
             })
             .map_err(OpenError::Thread)?;
         let handle = Arc::new(Handle {
@@ -149,6 +158,8 @@ impl Log {
             pruner,
             thread: Mutex::new(Some(thread)),
             done,
+            ended: Mutex::new(ended),
+            dropped_within,
         });
         Ok(Self { handle })
     }
@@ -323,9 +334,18 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.queue.close();
         let thread = self.thread.get_mut();
-        if let Some(thread) = thread.unwrap_or_else(PoisonError::into_inner).take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = thread.unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(self.dropped_within) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!(
+                loket.queued = self.queue.health().queued as u64,
+                "the audit log is left while it is written: the disk doesn't answer"
+            );
+            return;
+        }
+        if thread.join().is_err() {
             tracing::error!("the audit log's thread panicked");
         }
     }
