@@ -247,6 +247,17 @@ impl Entry {
         }
     }
 
+    /// Turns it into a refusal: nothing of it leaves.
+    pub fn refused(&mut self, code: &'static str) {
+        self.kind = Kind::Refusal;
+        self.refusal = Some(code);
+        self.body_mac = None;
+        for source in &mut self.sources {
+            source.fields.clear();
+            source.claims.clear();
+        }
+    }
+
     /// When the subject is told of it.
     pub fn show(&mut self, visibility: Visibility) {
         (self.visibility, self.deferred_to, self.ground) = match visibility {
