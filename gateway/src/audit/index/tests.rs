@@ -135,6 +135,28 @@ fn a_subject_may_fill_a_run() {
     assert!(found == expected);
 }
 
+/// However many entries are asked for: whoever may be told of few of them has as much read.
+#[test]
+fn a_run_is_looked_through_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Memory::new(suite::signer());
+    append(&mut store, 0..LENGTH, 3);
+    let index = index(&directory, &store.reader());
+    catch_up(&index);
+    let (path, mut found) = (directory.path().join("00000000.run"), 0);
+    let each = &mut |_| {
+        // One that looks again finds it gone, and builds it.
+        if found == 0 {
+            fs::remove_file(&path).unwrap();
+        }
+        found += 1;
+        ControlFlow::Continue(())
+    };
+    let done = index.each_of_subject(&[reference(1)], 0..u64::MAX, &Caller::default(), each);
+    done.unwrap();
+    assert!(found > 1_100 && !path.exists());
+}
+
 /// Runs of which nothing is left go, and what is deleted before it was taken in is left out.
 #[test]
 fn entries_past_their_term_are_in_no_index() {
