@@ -304,13 +304,16 @@ impl Trail {
     ///
     /// # Errors
     /// When it can't be recorded: it mustn't leave then.
-    pub async fn disclose(&self, source: SourceEntry) -> Result<Receipt, Refusal> {
+    pub async fn disclose(&mut self, source: SourceEntry) -> Result<Receipt, Refusal> {
         let entry = Entry {
             kind: Kind::Result,
             sources: vec![source],
+            parts: Vec::new(),
             ..(*self.entry).clone()
         };
-        self.write(&entry).await
+        let receipt = self.write(&entry).await?;
+        self.entry.parts.push(receipt.entry);
+        Ok(receipt)
     }
 
     /// Records the whole request, before its answer leaves.

@@ -149,6 +149,9 @@ pub struct Entry {
     /// What became of each question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceEntry>,
+    /// Numbers of the entries of kind [`Kind::Result`] that say nothing that this one doesn't.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<u64>,
     /// The routed call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<Box<CallEntry>>,
@@ -242,6 +245,7 @@ impl Entry {
             deferred_to: None,
             ground: None,
             sources: Vec::new(),
+            parts: Vec::new(),
             call: None,
             report: None,
         }
