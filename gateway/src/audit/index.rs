@@ -263,8 +263,11 @@ impl Index {
         let State { tail, end: at, .. } = state;
         self.read(*at..end, tail, at)?;
         if state.end == next {
-            if state.unwritten() >= UNWRITTEN {
-                self.write(state)?;
+            if state.unwritten() >= UNWRITTEN
+                && let Err(error) = self.write(state)
+                && state.unwritten() >= UNWRITTEN
+            {
+                return Err(error.into());
             }
             let of = Of::now(state.number, state.from, &*self.reader)?;
             let pairs = std::mem::take(&mut state.tail);
@@ -294,18 +297,21 @@ impl Index {
 
     /// Writes the runs that are in memory only.
     fn write(&self, state: &mut State) -> io::Result<()> {
+        let mut failed = None;
+        // All of them: what is in one's way needn't be in another's.
         for run in state.runs.iter_mut().filter(|run| run.is_here()) {
             match run.written(&self.directory, &self.key) {
                 Ok(written) => *run = Arc::new(written),
-                Err(error) => {
-                    state.told.unwritten(&self.directory, &error);
-                    let why = format!("the index of the audit log can't be written: {error}");
-                    return Err(io::Error::other(why));
-                }
+                Err(error) => failed = Some(error),
             }
         }
-        state.told.written();
-        Ok(())
+        let Some(error) = failed else {
+            state.told.written();
+            return Ok(());
+        };
+        state.told.unwritten(&self.directory, &error);
+        let why = format!("the index of the audit log can't be written: {error}");
+        Err(io::Error::other(why))
     }
 
     /// Removes runs of which no entry is left.
