@@ -279,21 +279,36 @@ pub fn since(reader: &dyn Reader, moment: Timestamp) -> Result<u64, ReadError> {
     Ok(from)
 }
 
-/// What `wanted` makes of the last entry that it makes anything of.
+/// Told from time to time how many entries were read so far; ends the reading by an error.
+pub type GoesOn<'a> = dyn FnMut(u64) -> Result<(), ReadError> + 'a;
+
+/// A reading that nothing ends.
 ///
 /// # Errors
-/// [`ReadError`].
+/// None.
+pub fn to_its_end(_: u64) -> Result<(), ReadError> {
+    Ok(())
+}
+
+/// What `wanted` makes of the last entry that it makes anything of, by its place and leaf. It may be
+/// far back.
+///
+/// # Errors
+/// [`ReadError`], also that of `goes_on`.
 pub fn last<T>(
     reader: &dyn Reader,
-    wanted: &mut dyn FnMut(&[u8]) -> Option<T>,
+    goes_on: &mut GoesOn<'_>,
+    wanted: &mut dyn FnMut(u64, &[u8]) -> Option<T>,
 ) -> Result<Option<T>, ReadError> {
     const STRIDE: u64 = 4096;
-    let mut end = reader.checkpoint()?.size;
+    let size = reader.checkpoint()?.size;
+    let mut end = size;
     let mut found = None;
     while end > reader.first() && found.is_none() {
+        goes_on(size - end)?;
         let start = end.saturating_sub(STRIDE).max(reader.first());
-        reader.leaves(start..end, &mut |_, leaf| {
-            if let Some(this) = wanted(leaf) {
+        reader.leaves(start..end, &mut |place, leaf| {
+            if let Some(this) = wanted(place, leaf) {
                 found = Some(this);
             }
             ControlFlow::Continue(())
@@ -304,7 +319,7 @@ pub fn last<T>(
 }
 
 /// Gives `each` the entries from a place on, in order, until it breaks: each one's leaf, with its
-/// number put first.
+/// number put first. The first place that wasn't there yet.
 ///
 /// # Errors
 /// [`ReadError`]; `each` has had those before the flaw.
@@ -312,7 +327,7 @@ pub fn replay(
     reader: &dyn Reader,
     from: u64,
     each: &mut dyn FnMut(&str) -> ControlFlow<()>,
-) -> Result<(), ReadError> {
+) -> Result<u64, ReadError> {
     let size = reader.checkpoint()?.size;
     let mut text = String::new();
     reader.leaves(from.max(reader.first())..size, &mut |place, leaf| {
@@ -327,7 +342,8 @@ pub fn replay(
             return each(&text);
         }
         ControlFlow::Continue(())
-    })
+    })?;
+    Ok(size)
 }
 
 impl Drop for Handle {

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use super::log::{self, AuditError};
+use super::log::{self, AuditError, GoesOn};
 use super::store::prune::Claim;
 use super::store::{Flaw, ReadError, Reader};
 use super::{ActEntry, Asker, Audit, Kind, Pruned};
@@ -132,9 +132,10 @@ pub fn pruned_before(leaf: &[u8]) -> Option<u64> {
 ///
 /// # Errors
 /// [`ReadError`]; [`Flaw::Unrecorded`] when it wasn't.
-pub fn is_on_record(reader: &dyn Reader) -> Result<(), ReadError> {
+pub fn is_on_record(reader: &dyn Reader, goes_on: &mut GoesOn<'_>) -> Result<(), ReadError> {
     let first = reader.first();
-    if first == 0 || log::last(reader, &mut pruned_before)?.is_some_and(|told| first <= told) {
+    let mut told = || log::last(reader, goes_on, &mut |_, leaf| pruned_before(leaf));
+    if first == 0 || told()?.is_some_and(|told| first <= told) {
         return Ok(());
     }
     Err(ReadError::Broken {

@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use crate::audit::draft::Draft;
 use crate::audit::index::Index;
+use crate::audit::log::to_its_end;
 use crate::audit::store;
 use crate::audit::{ActEntry, Asker, retention, subject_key};
 use crate::config::{AuditStore, Config, SHORTEST_RETENTION};
@@ -50,7 +51,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     let Some(mut claim) = pruner.claim()? else {
         bail!("another gateway deletes just now");
     };
-    let known = grants_known_since(&*reader)?.unwrap_or(u64::MAX);
+    let known = grants_known_since(&*reader, &mut to_its_end)?.unwrap_or(u64::MAX);
     let gone = claim.past(reader.since(before)?.min(known))?;
     let told = retention::told(&gone, before);
     if args.dry_run {
