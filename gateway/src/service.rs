@@ -282,8 +282,10 @@ impl Service {
             metrics.clone(),
             begun,
         ));
-        let keeping = retention
-            .map(|term| tokio::spawn(retention::keep(audit, metrics, term)).abort_handle());
+        let keeping = retention.map(|term| {
+            let keeping = retention::keep(audit, metrics, term, grants_known_since);
+            tokio::spawn(keeping).abort_handle()
+        });
         let reminding = tokio::spawn(remind(gateway.clone()));
         let told = async {
             let asker = tokio::select! {

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use super::log::{self, AuditError, GoesOn};
+use super::log::{self, AuditError, GoesOn, to_its_end};
 use super::store::prune::Claim;
 use super::store::{Flaw, ReadError, Reader};
 use super::{ActEntry, Asker, Audit, Kind, Pruned};
@@ -43,10 +43,13 @@ pub enum RetentionError {
     Refused(#[from] io::Error),
 }
 
-/// Deletes what is older than `term`, now and every day. Ends with the gateway.
-pub async fn keep(audit: Audit, metrics: Metrics, term: SignedDuration) {
+/// The place from which on a start needs a log, whatever the term, if it needs anything.
+pub type Needed = fn(&dyn Reader, &mut GoesOn<'_>) -> Result<Option<u64>, ReadError>;
+
+/// Deletes what is older than `term` and not `needed`, now and every day. Ends with the gateway.
+pub async fn keep(audit: Audit, metrics: Metrics, term: SignedDuration, needed: Needed) {
     loop {
-        let done = prune(&audit, Timestamp::now() - term, Asker::Term).await;
+        let done = prune(&audit, Timestamp::now() - term, needed, Asker::Term).await;
         let pause = match done {
             Ok(None) => EVERY,
             Ok(Some(pruned)) => {
@@ -66,14 +69,15 @@ pub async fn keep(audit: Audit, metrics: Metrics, term: SignedDuration) {
     }
 }
 
-/// Deletes the entries that are dated before `before`, and finishes what was begun earlier; what went, if it
-/// was anything. Nothing while another gateway deletes.
+/// Deletes the entries that are dated before `before` and aren't `needed`, and finishes what was begun
+/// earlier; what went, if it was anything. Nothing while another gateway deletes.
 ///
 /// # Errors
 /// [`RetentionError`].
 pub async fn prune(
     audit: &Audit,
     before: Timestamp,
+    needed: Needed,
     asker: Asker,
 ) -> Result<Option<Pruned>, RetentionError> {
     let pruner = audit.log().pruner().ok_or(RetentionError::Unable)?.clone();
@@ -81,7 +85,8 @@ pub async fn prune(
         let Some(mut claim) = pruner.claim()? else {
             return Ok(None);
         };
-        let gone = claim.past(reader.since(before)?)?;
+        let kept = needed(reader, &mut to_its_end)?.unwrap_or(u64::MAX);
+        let gone = claim.past(reader.since(before)?.min(kept))?;
         Ok(Some((claim, gone)))
     });
     let Some((mut claim, gone)) = planned.await? else {
@@ -171,6 +176,22 @@ mod tests {
         Audit::new(log, b"key")
     }
 
+    fn nothing(_: &dyn Reader, _: &mut GoesOn<'_>) -> Result<Option<u64>, ReadError> {
+        Ok(None)
+    }
+
+    #[tokio::test]
+    async fn what_a_start_needs_outlives_its_term() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Files::open(dir.path(), 1 << 20, signer(), keys()).unwrap();
+        let before = aged(&mut open());
+        let audit = audit(open());
+        let needed: Needed = |_, _| Ok(Some(600));
+        let pruned = prune(&audit, before, needed, Asker::Term).await.unwrap();
+        assert_eq!(pruned.unwrap().first, 513);
+        assert_eq!(audit.log().reader().first(), 512);
+    }
+
     #[tokio::test]
     async fn what_goes_is_on_record_before() {
         let dir = tempfile::tempdir().unwrap();
@@ -178,13 +199,13 @@ mod tests {
         let before = aged(&mut open());
         let closed = audit(open());
         closed.log().close().await;
-        let refused = prune(&closed, before, Asker::Term).await;
+        let refused = prune(&closed, before, nothing, Asker::Term).await;
         let unrecorded = matches!(refused, Err(RetentionError::Unrecorded(AuditError::Closed)));
         assert!(unrecorded, "{refused:?}");
         assert_eq!(closed.log().reader().first(), 0);
 
         let audit = audit(open());
-        let pruned = prune(&audit, before, Asker::Term).await.unwrap();
+        let pruned = prune(&audit, before, nothing, Asker::Term).await.unwrap();
         let expected = Pruned {
             first: 1281,
             entries: 1280,
@@ -206,14 +227,17 @@ mod tests {
             (&json!("pruned"), &told)
         );
         assert_eq!(entry["act"]["asked_by"], "term");
-        assert_eq!(prune(&audit, before, Asker::Term).await.unwrap(), None);
+        assert_eq!(
+            prune(&audit, before, nothing, Asker::Term).await.unwrap(),
+            None
+        );
         assert_eq!(reader.checkpoint().unwrap().size, last + 1);
     }
 
     #[tokio::test]
     async fn a_store_that_forgets_deletes_nothing() {
         let audit = audit(Memory::new(signer()));
-        let refused = prune(&audit, Timestamp::now(), Asker::Term).await;
+        let refused = prune(&audit, Timestamp::now(), nothing, Asker::Term).await;
         assert!(matches!(refused, Err(RetentionError::Unable)));
     }
 }
