@@ -152,7 +152,7 @@ impl Reader for MadeUp {
         Ok(0)
     }
 
-    fn first(&self) -> u64 {
-        0
+    fn first(&self) -> Result<u64, ReadError> {
+        Ok(0)
     }
 }

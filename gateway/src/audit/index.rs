@@ -71,7 +71,8 @@ impl Index {
     /// key under which entries name them.
     #[must_use]
     pub fn new(directory: PathBuf, reader: Arc<dyn Reader>, subjects: &Key) -> Self {
-        let state = State::at(reader.first());
+        // Where that can't be told, the first step fails as well.
+        let state = State::at(reader.first().unwrap_or_default());
         Self {
             directory,
             key: run::key(subjects),
@@ -164,7 +165,7 @@ impl Index {
             reader: &*self.reader,
             references,
             // Those before it were deleted at the end of their term.
-            places: places.start.max(self.reader.first())..places.end,
+            places: places.start.max(self.reader.first()?)..places.end,
             each,
         };
         let mut flow = taking.take(&tail, caller)?;
@@ -216,7 +217,7 @@ impl Index {
         {
             return Ok(other);
         }
-        let from = run.first().max(self.reader.first());
+        let from = run.first().max(self.reader.first()?);
         let mut pairs = Vec::new();
         let end = run.first() + LENGTH;
         let mut next = from;
@@ -244,7 +245,7 @@ impl Index {
     }
 
     fn step_in(&self, state: &mut State, size: u64) -> Result<bool, ReadError> {
-        state.skip_to(self.reader.first());
+        state.skip_to(self.reader.first()?);
         let next = (state.number + 1) * LENGTH;
         if next <= size && state.end == state.from {
             // What is there already, and is of this log.
@@ -319,7 +320,7 @@ impl Index {
     /// # Errors
     /// When a file can't be removed.
     pub fn forget(&self) -> io::Result<()> {
-        let number = self.reader.first() / LENGTH;
+        let number = self.first()? / LENGTH;
         let mut state = self.state();
         if number > state.forgotten {
             run::remove_before(&self.directory, number)?;
@@ -336,7 +337,7 @@ impl Index {
     pub fn clear(&self) -> io::Result<()> {
         let mut state = self.state();
         run::remove_all(&self.directory)?;
-        *state = State::at(self.reader.first());
+        *state = State::at(self.first()?);
         self.end.store(state.end, Ordering::Relaxed);
         Ok(())
     }
@@ -346,6 +347,10 @@ impl Index {
     pub fn runs(&self) -> usize {
         let state = self.state();
         state.runs.len() - state.unwritten()
+    }
+
+    fn first(&self) -> io::Result<u64> {
+        self.reader.first().map_err(io::Error::other)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

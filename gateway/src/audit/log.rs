@@ -30,6 +30,7 @@ use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
 use super::draft::{Draft, clocked};
+use super::proof;
 use super::store::{OpenError, Pruner, ReadError, Reader, Store};
 
 use queue::{Job, Queue, Reply};
@@ -258,19 +259,16 @@ fn draft<T: Serialize + ?Sized>(entry: &T) -> Result<Draft, AuditError> {
 /// # Errors
 /// [`ReadError`].
 pub fn since(reader: &dyn Reader, moment: Timestamp) -> Result<u64, ReadError> {
-    let (mut from, mut to) = (reader.first(), reader.checkpoint()?.size);
+    let checkpoint = reader.checkpoint()?;
+    let (mut from, mut to) = (reader.first()?, checkpoint.size);
     while from < to {
         let middle = from + (to - from) / 2;
-        let mut is_before = false;
-        let read = reader.leaves(middle..middle + 1, &mut |_, leaf| {
-            is_before = clocked(leaf).is_some_and(|clock| clock < moment);
-            ControlFlow::Break(())
-        });
-        match read {
+        let is_before = match proof::leaf(reader, middle, &checkpoint) {
+            Ok((leaf, _)) => clocked(&leaf).is_some_and(|clock| clock < moment),
             // Deleted just now, it is before any that is asked for.
-            Err(ReadError::Pruned) => is_before = true,
-            read => read?,
-        }
+            Err(ReadError::Pruned) => true,
+            Err(error) => return Err(error),
+        };
         match is_before {
             true => from = middle + 1,
             false => to = middle,
@@ -290,8 +288,8 @@ pub fn to_its_end(_: u64) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// What `wanted` makes of the last entry that it makes anything of, by its place and leaf. It may be
-/// far back.
+/// What `wanted` makes of the last entry that it makes anything of, by its place and its leaf, which may be
+/// far back. That one and all that come after it are proven.
 ///
 /// # Errors
 /// [`ReadError`], also that of `goes_on`.
@@ -301,36 +299,43 @@ pub fn last<T>(
     wanted: &mut dyn FnMut(u64, &[u8]) -> Option<T>,
 ) -> Result<Option<T>, ReadError> {
     const STRIDE: u64 = 4096;
-    let size = reader.checkpoint()?.size;
-    let mut end = size;
+    let checkpoint = reader.checkpoint()?;
+    let mut end = (checkpoint.size, checkpoint.root);
     let mut found = None;
-    while end > reader.first() && found.is_none() {
-        goes_on(size - end)?;
-        let start = end.saturating_sub(STRIDE).max(reader.first());
-        reader.leaves(start..end, &mut |place, leaf| {
+    while found.is_none() {
+        goes_on(checkpoint.size - end.0)?;
+        let first = reader.first()?;
+        let Some(last) = end.0.checked_sub(1).filter(|last| *last >= first) else {
+            break;
+        };
+        let start = (last / STRIDE * STRIDE).max(first);
+        let before = proof::leaves(reader, start, end, &mut |place, leaf| {
             if let Some(this) = wanted(place, leaf) {
                 found = Some(this);
             }
             ControlFlow::Continue(())
         })?;
-        end = start;
+        end = (before.size(), before.root());
     }
     Ok(found)
 }
 
 /// Gives `each` the entries from a place on, in order, until it breaks: each one's leaf, with its
-/// number put first. The first place that wasn't there yet.
+/// number put first. Unless it breaks, all of them are proven once this returns, and not before. The first
+/// place that wasn't there yet.
 ///
 /// # Errors
-/// [`ReadError`]; `each` has had those before the flaw.
+/// [`ReadError`]; `each` has had those before the flaw, or all when they aren't those that were signed.
 pub fn replay(
     reader: &dyn Reader,
     from: u64,
     each: &mut dyn FnMut(&str) -> ControlFlow<()>,
 ) -> Result<u64, ReadError> {
-    let size = reader.checkpoint()?.size;
+    let checkpoint = reader.checkpoint()?;
+    let end = (checkpoint.size, checkpoint.root);
     let mut text = String::new();
-    reader.leaves(from.max(reader.first())..size, &mut |place, leaf| {
+    let from = from.max(reader.first()?);
+    proof::leaves(reader, from, end, &mut |place, leaf| {
         // The log writes nothing else, and no object without a date.
         if let Some(members) = str::from_utf8(leaf)
             .ok()
@@ -343,7 +348,7 @@ pub fn replay(
         }
         ControlFlow::Continue(())
     })?;
-    Ok(size)
+    Ok(checkpoint.size)
 }
 
 impl Drop for Handle {

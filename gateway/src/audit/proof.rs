@@ -1,4 +1,5 @@
-//! Proof: an entry's number in, what shows to anyone that it is in the log out.
+//! Proof: an entry's number in, what shows to anyone that it is in the log out. What the gateway itself goes
+//! by is proven to it in the same way.
 //!
 //! The text is that of C2SP's `tlog-proof`: the entry's place, the hashes from its leaf up to the root,
 //! and the signed checkpoint that names the root.
@@ -7,9 +8,10 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 
 use loket_sdk::transparency::Evidence;
-use tlog_tiles::tlog::{check_record, prove_record, record_hash};
+use tlog_tiles::tlog::{Hash, RecordProof, check_record, prove_record, record_hash};
 
-use super::store::{Flaw, Hashes, ReadError, Reader, Signed};
+use super::store::{Each, Flaw, Hashes, ReadError, Reader, Signed, hashes};
+use super::tree::Tree;
 
 /// The first line of a proof.
 const VERSION: &str = "c2sp.org/tlog-proof@v1";
@@ -29,6 +31,31 @@ pub fn evidence(
         Some(cosigned) => cosigned,
         None => reader.checkpoint()?,
     };
+    let (leaf, path) = leaf(reader, place, &checkpoint)?;
+    let mut proof = format!("{VERSION}\nindex {place}\n");
+    for hash in path {
+        // Writing to a text can't fail.
+        let _ = writeln!(proof, "{hash}");
+    }
+    proof.push('\n');
+    proof.push_str(&checkpoint.note);
+    let leaf = String::from_utf8(leaf).map_err(|_| broken(place, Flaw::Malformed))?;
+    Ok(Evidence {
+        entry,
+        leaf: leaf.into(),
+        proof,
+    })
+}
+
+/// A leaf, and the hashes that lead from it to the root of this checkpoint.
+///
+/// # Errors
+/// [`ReadError`]; [`Flaw::Hash`] when they don't.
+pub fn leaf(
+    reader: &dyn Reader,
+    place: u64,
+    checkpoint: &Signed,
+) -> Result<(Vec<u8>, RecordProof), ReadError> {
     if place >= checkpoint.size {
         return Err(ReadError::Unknown);
     }
@@ -43,27 +70,46 @@ pub fn evidence(
         Ok(path) => path,
         Err(error) => return Err(hashes.cause(&error)),
     };
-    let broken = |what| ReadError::Broken {
-        entry,
-        place: "the tree".to_owned(),
-        what,
-    };
     let hash = record_hash(&leaf);
     check_record(&path, checkpoint.size, checkpoint.root, place, hash)
-        .map_err(|_| broken(Flaw::Hash))?;
-    let mut proof = format!("{VERSION}\nindex {place}\n");
-    for hash in path {
-        // Writing to a text can't fail.
-        let _ = writeln!(proof, "{hash}");
+        .map_err(|_| broken(place, Flaw::Hash))?;
+    Ok((leaf, path))
+}
+
+/// Gives `each` the leaves from a place on up to where a tree ends whose root is known, until it breaks; the
+/// tree before them. Unless it breaks, all of them and that tree are proven once this returns, and not
+/// before: they lead to that root.
+///
+/// # Errors
+/// [`ReadError`]; [`Flaw::Rewritten`] when they don't.
+pub fn leaves(
+    reader: &dyn Reader,
+    from: u64,
+    end: (u64, Hash),
+    each: &mut Each<'_>,
+) -> Result<Tree, ReadError> {
+    let (size, root) = end;
+    let before = hashes::tree(reader, from)?;
+    let mut tree = before.clone();
+    let mut broke_off = false;
+    reader.leaves(from..size, &mut |place, leaf| {
+        tree.push(record_hash(leaf), |_, _| {});
+        let on = each(place, leaf);
+        broke_off = on.is_break();
+        on
+    })?;
+    match broke_off || tree.root() == root {
+        true => Ok(before),
+        false => Err(broken(from, Flaw::Rewritten { to: size })),
     }
-    proof.push('\n');
-    proof.push_str(&checkpoint.note);
-    let leaf = String::from_utf8(leaf).map_err(|_| broken(Flaw::Malformed))?;
-    Ok(Evidence {
-        entry,
-        leaf: leaf.into(),
-        proof,
-    })
+}
+
+fn broken(place: u64, what: Flaw) -> ReadError {
+    ReadError::Broken {
+        entry: place + 1,
+        place: "the tree".to_owned(),
+        what,
+    }
 }
 
 #[cfg(test)]

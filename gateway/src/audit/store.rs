@@ -8,7 +8,7 @@ mod batch;
 pub mod copy;
 mod error;
 pub mod files;
-mod hashes;
+pub(crate) mod hashes;
 mod memory;
 pub mod postgres;
 pub mod prune;
@@ -35,7 +35,7 @@ pub use files::Files;
 pub use hashes::Hashes;
 pub use memory::Memory;
 pub use postgres::Postgres;
-pub use prune::Pruner;
+pub use prune::{Claimed, Pruner};
 
 /// Opens what the configuration names, or begins it.
 ///
@@ -135,8 +135,12 @@ pub trait Reader: Send + Sync + Debug {
         Unsealed::default()
     }
 
-    /// The first place whose leaf is there still: those before it were deleted at the end of their term.
-    fn first(&self) -> u64;
+    /// The first place whose leaf is there still: those before it were deleted at the end of their term. It
+    /// is the store's own word, which no signature holds.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    fn first(&self) -> Result<u64, ReadError>;
 
     /// A subject's entries at these places, newest first, at most so many. A store that keeps no index
     /// of subjects reads back through all of them; those in files have an
@@ -151,7 +155,7 @@ pub trait Reader: Send + Sync + Debug {
         limit: usize,
     ) -> Result<Vec<Found>, ReadError> {
         const STRIDE: u64 = 4096;
-        let first = self.first().max(places.start);
+        let first = self.first()?.max(places.start);
         let mut end = places.end.min(self.checkpoint()?.size);
         let mut found = Vec::new();
         while end > first && found.len() < limit {

@@ -17,6 +17,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::path::Path;
 
 use tlog_tiles::tlog::{check_tree, prove_tree};
@@ -93,30 +94,68 @@ pub fn verify_with(
     asked: Asked<'_>,
     mut progress: impl FnMut(u64),
 ) -> Result<Verified, Violation> {
-    let unreadable = |error| Violation {
-        entry: 1,
-        place: dir.display().to_string(),
-        what: Flaw::Unreadable(error),
+    let (first, walked) = match walk_in(dir, asked, &mut progress) {
+        Ok(walked) => walked,
+        Err(broken) => return Err(broken_before(dir, asked, broken, &mut progress)?),
     };
-    let found = files::found(dir, asked.keys);
+    match walked {
+        Err(violation) if violation.is_of_meanwhile(first) => walk_in(dir, asked, &mut progress)?.1,
+        walked => walked,
+    }
+}
+
+/// Where the log in `dir` begins, and what a walk along it comes to, if it can be loaded.
+fn walk_in(
+    dir: &Path,
+    asked: Asked<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(u64, Result<Verified, Violation>), Violation> {
+    let view = files::found(dir, asked.keys)?;
+    let first = view.first()?;
     // Read after what is held against them: what is written meanwhile isn't there yet.
-    let notes = files::checkpoints(dir).map_err(unreadable)?;
-    let broken = match found {
-        Ok(view) => return walk(&view.unproven(), notes, asked, &mut progress),
-        Err(error) => Violation::from(error),
+    let notes = files::checkpoints(dir).map_err(unreadable(dir));
+    Ok((
+        first,
+        notes.and_then(|notes| walk(&view.unproven(), notes, asked, progress)),
+    ))
+}
+
+/// The first violation of a log that can't be loaded: it may have been broken long before the place where
+/// that showed.
+fn broken_before(
+    dir: &Path,
+    asked: Asked<'_>,
+    broken: Violation,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Violation, Violation> {
+    let notes = files::checkpoints(dir).map_err(unreadable(dir))?;
+    let Some(view) = files::sealed(dir).map_err(unreadable(dir))? else {
+        return Ok(broken);
     };
-    // It may have been broken long before the place where that showed.
-    let Some(view) = files::sealed(dir).map_err(unreadable)? else {
-        return Err(broken);
-    };
-    match walk(&view, notes, asked, &mut progress) {
+    Ok(match walk(&view, notes, asked, progress) {
         // What says that entries were deleted may be what can't be read.
         Err(Violation {
             what: Flaw::Unrecorded,
             ..
-        }) => Err(broken),
-        Err(earlier) if earlier.entry <= broken.entry => Err(earlier),
-        _ => Err(broken),
+        }) => broken,
+        Err(earlier) if earlier.entry <= broken.entry => earlier,
+        _ => broken,
+    })
+}
+
+fn unreadable(dir: &Path) -> impl Fn(io::Error) -> Violation {
+    move |error| Violation {
+        entry: 1,
+        place: dir.display().to_string(),
+        what: Flaw::Unreadable(error),
+    }
+}
+
+impl Violation {
+    /// Whether it says of entries only that they were there when the log began at `first`, and went since
+    /// without having been told of: the entry that tells may be younger than the walk.
+    fn is_of_meanwhile(&self, first: u64) -> bool {
+        matches!(self.what, Flaw::Unrecorded) && self.entry > first
     }
 }
 
@@ -189,7 +228,7 @@ impl From<OpenError> for Violation {
             other => Self {
                 entry: 1,
                 place: "the log".to_owned(),
-                what: Flaw::Unreadable(std::io::Error::other(other)),
+                what: Flaw::Unreadable(io::Error::other(other)),
             },
         }
     }
@@ -202,7 +241,7 @@ impl From<ReadError> for Violation {
             other => Self {
                 entry: 1,
                 place: "the log".to_owned(),
-                what: Flaw::Unreadable(std::io::Error::other(other)),
+                what: Flaw::Unreadable(io::Error::other(other)),
             },
         }
     }

@@ -167,8 +167,8 @@ mod tests {
     use crate::audit::ActEntry;
     use crate::audit::draft::Draft;
     use crate::audit::store::copy::Target;
-    use crate::audit::store::suite::{append, signer};
-    use crate::audit::store::{Batch, Head, Memory};
+    use crate::audit::store::suite::{Lying, append, replaced, signer};
+    use crate::audit::store::{Batch, Flaw, Head, Memory};
     use crate::directory::{Directory, GrantState};
     use crate::fixture::town;
     use crate::grants::{Change, Standing, Version, Versions};
@@ -234,6 +234,69 @@ mod tests {
             let later = Timestamp::now() + (days * 24).hours();
             assert_eq!(*learn(&store, later).grants.versions(), known, "{days}");
         }
+    }
+
+    /// Neither what is known of grants, wherever it stands, nor what is recent is read as it wasn't written.
+    #[test]
+    fn a_start_reads_nothing_that_is_not_proven() {
+        let mut store = Memory::new(signer());
+        let change = Change {
+            grant_id: "grt-007".to_owned(),
+            before: None,
+            after: Some(version(7)),
+        };
+        let mut known = Versions::default();
+        known.replay(change);
+        for part in known.standing() {
+            let entry = ActEntry::grants_standing(part);
+            store.append(&[Draft::of(&entry).unwrap()]).unwrap();
+        }
+        let end = Standing {
+            since: Some(1),
+            ..Standing::default()
+        };
+        let entry = ActEntry::grants_standing(end);
+        store.append(&[Draft::of(&entry).unwrap()]).unwrap();
+        append(&mut store, 1..=10_000);
+        let reader = store.reader();
+        let later = Timestamp::now() + (4000 * 24).hours();
+        let start = |forged| {
+            let lying = Lying {
+                forged,
+                ..Lying::of(reader.clone())
+            };
+            let directory = Directory::new(town::parts()).unwrap();
+            let asked = Asked::today(&directory, &town::zone(), later);
+            let left = AtomicBool::new(false);
+            Learnt::of(&lying, asked, &Replay::off(), later, &left)
+        };
+        assert_eq!(*start(Vec::new()).unwrap().grants.versions(), known);
+        let end = r#""kind":"grants_standing","standing":{"since":9999}"#;
+        for (place, from, to) in [
+            (0, r#""serial":7"#, r#""serial":3"#),
+            (1, "grants_standing", "grants_counting"),
+            (1, r#""since":1"#, r#""since":9999"#),
+            (7000, r#""kind":"lookup""#, end),
+        ] {
+            let forged = replaced(&*reader, place, from, to);
+            let refused = start(vec![forged]).map(drop);
+            let broken = matches!(
+                refused,
+                Err(ReadError::Broken {
+                    what: Flaw::Rewritten { .. },
+                    ..
+                })
+            );
+            assert!(broken, "{place} {to}: {refused:?}");
+        }
+        // Where it looks for what is recent.
+        let now = Timestamp::now();
+        let forged = replaced(&*reader, 5001, r#"{"at":"20"#, r#"{"at":"10"#);
+        let lying = Lying {
+            forged: vec![forged],
+            ..Lying::of(reader.clone())
+        };
+        log::since(&lying, now - 1.hours()).unwrap_err();
     }
 
     /// An entry after another clock was set right has a late date, and doesn't count as recent for ever.

@@ -53,7 +53,8 @@ pub(crate) fn grants_known_since(
 ) -> Result<Option<u64>, ReadError> {
     let mut first_change: Option<u64> = None;
     let since = log::last(reader, goes_on, &mut |place, leaf| match of_leaf(leaf)? {
-        Seen::Standing(standing) => standing.since?.checked_sub(1),
+        // It is read itself, whatever it says.
+        Seen::Standing(standing) => Some(standing.since?.checked_sub(1)?.min(place)),
         Seen::Change(_) => {
             first_change = Some(first_change.map_or(place, |first| first.min(place)));
             None

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::seen::{self, Seen};
 use crate::audit::log::AuditError;
-use crate::audit::store::ReadError;
-use crate::audit::{ActEntry, Audit, PATIENCE};
+use crate::audit::store::{ReadError, Signed};
+use crate::audit::{ActEntry, Audit, PATIENCE, proof};
 use crate::grants::{Standing, Versions};
 use crate::telemetry::Metrics;
 
@@ -23,8 +23,6 @@ use crate::telemetry::Metrics;
 const EVERY: Duration = Duration::from_secs(6 * 3600);
 /// How often the log is read on, and how soon a record that failed is tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Entries that are read at once.
-const SOME: u64 = 1 << 14;
 
 /// What the log says of grants, as far as it was read.
 #[derive(Debug, Default)]
@@ -74,28 +72,23 @@ impl Told {
         self.read = place;
     }
 
-    /// Takes in what was recorded since.
+    /// Takes in what was recorded since, once it is proven.
     async fn read_on(&mut self, audit: &Audit) -> Result<(), ReadError> {
-        loop {
-            let from = self.read;
-            let some = audit.read(move |reader| {
-                let size = reader.checkpoint()?.size;
-                let from = from.max(reader.first());
-                let to = size.min(from + SOME);
-                let mut all = Vec::new();
-                reader.leaves(from..to, &mut |_, leaf| {
-                    all.extend(seen::of_leaf(leaf));
-                    ControlFlow::Continue(())
-                })?;
-                Ok((all, to, to >= size))
-            });
-            let (some, to, is_all) = some.await?;
-            some.into_iter().for_each(|seen| self.hear(seen));
-            self.read = to.max(from);
-            if is_all {
-                return Ok(());
-            }
-        }
+        let from = self.read;
+        let since = audit.read(move |reader| {
+            let Signed { size, root, .. } = reader.checkpoint()?;
+            let from = from.max(reader.first()?);
+            let mut all = Vec::new();
+            proof::leaves(reader, from, (size, root), &mut |_, leaf| {
+                all.extend(seen::of_leaf(leaf));
+                ControlFlow::Continue(())
+            })?;
+            Ok((all, size))
+        });
+        let (all, size) = since.await?;
+        all.into_iter().for_each(|seen| self.hear(seen));
+        self.read = size;
+        Ok(())
     }
 
     /// Puts it on record as it is at a start, which a disk that hangs doesn't hold up; whether it is.

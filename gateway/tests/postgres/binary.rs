@@ -28,7 +28,7 @@ fn loket(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Certificates, keys, and two configurations: the log in files, and in the database.
-fn site(database: &Database) -> (TempDir, [PathBuf; 2]) {
+pub(super) fn site(database: &Database) -> (TempDir, [PathBuf; 2]) {
     let dir = TempDir::new().unwrap();
     loket(
         dir.path(),
@@ -169,7 +169,7 @@ fn two_gateways_share_a_log() {
         gateway.stop();
     }
     let entries = whole(&database).unwrap().entries;
-    let found = Found::read(&settings(&database)).unwrap();
+    let found = Found::read(&settings(&database), Some(&keys())).unwrap();
     let mut kinds = Vec::new();
     let each = &mut |_, leaf: &[u8]| {
         let leaf: Value = serde_json::from_slice(leaf).unwrap();

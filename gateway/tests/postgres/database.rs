@@ -2,7 +2,7 @@
 //! It can be stopped as by a power cut, started anew, and asked as its owner.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -260,6 +260,26 @@ impl Database {
         }
     }
 
+    /// Asks as somebody, and keeps the session.
+    ///
+    /// # Panics
+    /// When `psql` can't be run, or doesn't answer.
+    #[must_use]
+    pub fn keeps(&self, user: &str, sql: &str) -> Kept {
+        let mut psql = Command::new(Path::new(BINARIES).join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-U", user, "-d", "audit"]);
+        psql.arg("-h").arg(self.socket());
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut psql = psql.spawn().expect("a process");
+        let asked = format!("{sql};\nSELECT 'done';\n");
+        let stdin = psql.stdin.as_mut().expect("it is piped");
+        stdin.write_all(asked.as_bytes()).expect("it reads");
+        let mut lines = BufReader::new(psql.stdout.take().expect("it is piped")).lines();
+        let done = lines.any(|line| line.expect("text") == "done");
+        assert!(done, "{sql}");
+        Kept(psql)
+    }
+
     /// One of the server's programs, as an account that may run it: root may not.
     fn program(&self, name: &str) -> Command {
         let program = Path::new(BINARIES).join(name);
@@ -278,6 +298,17 @@ impl Database {
         };
         command.current_dir(self.socket());
         command
+    }
+}
+
+/// A session that lasts for as long as this lives.
+pub struct Kept(Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -13,6 +13,7 @@ mod database;
 mod faults;
 mod many;
 mod migrated;
+mod owner;
 mod proxy;
 mod tls;
 
@@ -77,11 +78,11 @@ fn what_is_past_its_term_goes_and_the_tree_still_verifies() {
     let pruner = store.pruner().unwrap();
     let mut claim = loop {
         // The connection that had the right may have to end first.
-        if let Some(claim) = pruner.claim().unwrap() {
+        if let Some(claim) = pruner.claim().unwrap().ours() {
             break claim;
         }
     };
-    assert!(pruner.claim().unwrap().is_none());
+    assert!(pruner.claim().unwrap().ours().is_none());
     let refused = claim.prune(1536).unwrap_err().to_string();
     assert!(refused.contains("younger than four days"), "{refused}");
     drop(claim);

@@ -213,7 +213,7 @@ fn entries_past_their_term_are_in_no_index() {
     assert_eq!(kept.runs(), 2);
     let elsewhere = tempfile::tempdir().unwrap();
     let behind = index(&elsewhere, &reader);
-    let mut claim = store.pruner().unwrap().claim().unwrap().unwrap();
+    let mut claim = store.pruner().unwrap().claim().unwrap().ours().unwrap();
     let first = LENGTH + 512;
     while claim.past(first).unwrap().end < first {
         thread::yield_now();
@@ -290,8 +290,8 @@ impl Reader for Odd {
         self.reader.since(moment)
     }
 
-    fn first(&self) -> u64 {
-        self.first.load(Ordering::Relaxed)
+    fn first(&self) -> Result<u64, ReadError> {
+        Ok(self.first.load(Ordering::Relaxed))
     }
 }
 

@@ -7,10 +7,9 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use tlog_tiles::tlog::{Hash, stored_hash_index};
-
-use super::{Batch, Committed, Files, OpenError, Postgres, ReadError, Reader, Signed, Store};
-use crate::audit::tree::Tree;
+use super::{
+    Batch, Committed, Files, OpenError, Postgres, ReadError, Reader, Signed, Store, hashes,
+};
 use crate::audit::verify::Violation;
 use crate::checkpoint::{Keys, Signer};
 use crate::config::{AuditSettings, AuditStore};
@@ -89,13 +88,14 @@ pub fn copy(
     keys: &Keys,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Signed, CopyError> {
-    if from.first() > 0 {
-        let first = from.first() + 1;
+    let gone = from.first()?;
+    if gone > 0 {
+        let first = gone + 1;
         return Err(CopyError::Pruned { first });
     }
     let whole = from.checkpoint()?;
     let has = to.head().tree;
-    if has.size() > whole.size || tree_of(from, has.size())? != has {
+    if has.size() > whole.size || hashes::tree(from, has.size())? != has {
         let entries = has.size();
         return Err(CopyError::Other { entries });
     }
@@ -126,16 +126,6 @@ pub fn copy(
         there if (there.size, there.root) == (whole.size, whole.root) => Ok(there),
         _ => Err(CopyError::Differs),
     }
-}
-
-/// The tree of the first `size` leaves.
-fn tree_of(reader: &dyn Reader, size: u64) -> Result<Tree, ReadError> {
-    let levels = (0..64_u8).rev().filter(|level| size >> level & 1 == 1);
-    let indexes: Vec<u64> = levels
-        .map(|level| stored_hash_index(level, (size >> level) - 1))
-        .collect();
-    let edge: Vec<Hash> = reader.hashes(&indexes)?;
-    Ok(Tree::of(size, edge).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -71,6 +71,12 @@ pub enum Flaw {
     /// It isn't there, by what the store says of terms, but no entry says that it was deleted.
     #[error("it was deleted without an entry that says so")]
     Unrecorded,
+    /// What the store has in the place of its word for which entries are past their term isn't one.
+    #[error(
+        "which entries are past their term can't be told: the table isn't as its schema has it; whoever \
+         owns the database has to put it right, and say who changed it"
+    )]
+    Term,
     /// A tile of the tree isn't there.
     #[error("the hashes of the tree from here on are missing")]
     NoHash,

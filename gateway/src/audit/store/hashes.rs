@@ -1,11 +1,12 @@
-//! Hashes: a reader in, what tlog_tiles makes proofs of out.
+//! Hashes: a reader in, what tlog_tiles makes proofs of out, and the tree of the first leaves.
 
 use std::cell::RefCell;
 use std::io;
 
-use tlog_tiles::tlog::{self, Hash, HashReader};
+use tlog_tiles::tlog::{self, Hash, HashReader, stored_hash_index};
 
 use super::{ReadError, Reader};
+use crate::audit::tree::Tree;
 
 /// A reader as tlog_tiles asks for hashes. It wants errors of its own, so the cause is kept here.
 #[derive(Debug)]
@@ -39,4 +40,18 @@ impl HashReader for Hashes<'_> {
             tlog::Error::IndexesNotInTree
         })
     }
+}
+
+/// The tree of the first `size` leaves, by the hashes that the store has. Whoever has its root from elsewhere
+/// can hold it against that.
+///
+/// # Errors
+/// [`ReadError`].
+pub(crate) fn tree(reader: &dyn Reader, size: u64) -> Result<Tree, ReadError> {
+    let levels = (0..64_u8).rev().filter(|level| size >> level & 1 == 1);
+    let indexes: Vec<u64> = levels
+        .map(|level| stored_hash_index(level, (size >> level) - 1))
+        .collect();
+    let edge = reader.hashes(&indexes)?;
+    Ok(Tree::of(size, edge).unwrap_or_default())
 }

@@ -126,7 +126,7 @@ impl Reader for Shared {
         Ok(first as u64)
     }
 
-    fn first(&self) -> u64 {
-        0
+    fn first(&self) -> Result<u64, ReadError> {
+        Ok(0)
     }
 }

@@ -75,7 +75,8 @@ impl Postgres {
     pub fn open(database: &Database, signer: Signer, keys: Keys) -> Result<Self, OpenError> {
         let worker = Arc::new(Worker::start().map_err(OpenError::Thread)?);
         let database = Arc::new(database.clone());
-        let reading = Arc::new(Reading::of(worker.clone(), database.clone()));
+        let believed = Some(keys.clone());
+        let reading = Arc::new(Reading::of(worker.clone(), database.clone(), believed));
         let mut store = Self {
             worker,
             database,

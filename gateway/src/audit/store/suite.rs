@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "it is a test, whoever runs it")]
 
+mod lying;
+
 use std::ops::{ControlFlow, Range};
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +21,8 @@ use crate::audit::tree::Tree;
 use crate::audit::verify::{Asked, Verified, Violation, walk};
 use crate::audit::{ActEntry, Asker};
 use crate::checkpoint::{Keys, Signer};
+
+pub use lying::{Lying, replaced};
 
 /// The log's name.
 pub const ORIGIN: &str = "loket.example/audit";
@@ -172,11 +176,14 @@ pub fn aged(store: &mut dyn Target) -> Timestamp {
 }
 
 /// The right to delete, and what goes before this moment, once it is all in bundles.
-fn claimed(store: &dyn Store, before: Timestamp) -> (Box<dyn Claim>, Range<u64>) {
+///
+/// # Panics
+/// When the store can't delete.
+pub fn claimed(store: &dyn Store, before: Timestamp) -> (Box<dyn Claim>, Range<u64>) {
     let (pruner, reader) = (store.pruner().unwrap(), store.reader());
     loop {
         // A connection that had the right may have to end first.
-        let Some(mut claim) = pruner.claim().unwrap() else {
+        let Some(mut claim) = pruner.claim().unwrap().ours() else {
             std::thread::yield_now();
             continue;
         };
@@ -189,7 +196,11 @@ fn claimed(store: &dyn Store, before: Timestamp) -> (Box<dyn Claim>, Range<u64>)
     }
 }
 
-fn announce(store: &mut dyn Store, gone: &Range<u64>, before: Timestamp) {
+/// Puts on record that they go.
+///
+/// # Panics
+/// When it can't be written.
+pub fn announce(store: &mut dyn Store, gone: &Range<u64>, before: Timestamp) {
     let entry = ActEntry::pruned(Asker::Term, told(gone, before).unwrap());
     store.append(&[Draft::of(&entry).unwrap()]).unwrap();
 }
@@ -247,7 +258,7 @@ pub fn prunes(open: impl Fn() -> Box<dyn Target>) {
     append(&mut *store, total + 3..=total + 3);
     let verified = whole(&*reader).unwrap();
     assert_eq!((verified.first, verified.entries), (GONE + 1, total + 3));
-    assert_eq!(reader.first(), GONE);
+    assert_eq!(reader.first().unwrap(), GONE);
     assert!(is_gone(&*reader, 0) && is_gone(&*reader, GONE - 1));
     assert_eq!(
         cases(&*reader, GONE..total),
@@ -343,7 +354,7 @@ fn check_reading(reader: &dyn Reader, total: u64, heads: &[super::Signed]) {
     }
     let later = *dates.last().unwrap() + SignedDuration::from_micros(1);
     assert_eq!(reader.since(later).unwrap(), total);
-    assert_eq!(reader.first(), 0);
+    assert_eq!(reader.first().unwrap(), 0);
 }
 
 #[cfg(test)]

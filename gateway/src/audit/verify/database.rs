@@ -15,8 +15,15 @@ pub fn verify_in(
     asked: Asked<'_>,
     mut progress: impl FnMut(u64),
 ) -> Result<Verified, Violation> {
-    let found = Found::read(database)?;
-    let verified = walk(&*found.reader(), found.checkpoints(), asked, &mut progress)?;
+    let found = Found::read(database, None)?;
+    let reader = found.reader();
+    let first = reader.first()?;
+    let verified = match walk(&*reader, found.checkpoints(), asked, &mut progress) {
+        Err(violation) if violation.is_of_meanwhile(first) => {
+            walk(&*reader, found.checkpoints(), asked, &mut progress)
+        }
+        walked => walked,
+    }?;
     // The walk heeds no checkpoint of more than there was when it began.
     found.is_all_there()?;
     Ok(verified)

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::Violation;
-use crate::audit::store::{Flaw, Reader, files};
+use crate::audit::store::{Flaw, ReadError, Reader, files};
 
 /// So many are read at once.
 const AHEAD: u64 = 256;
@@ -15,7 +15,10 @@ const AHEAD: u64 = 256;
 /// last item.
 pub fn read(dir: &Path) -> impl Iterator<Item = Result<String, Violation>> + use<> {
     let (reading, refused) = match files::found(dir, None) {
-        Ok(view) => (Some(Reading::of(view)), None),
+        Ok(view) => match Reading::of(view) {
+            Ok(reading) => (Some(reading), None),
+            Err(error) => (None, Some(Err(error.into()))),
+        },
         Err(error) => (None, Some(Err(error.into()))),
     };
     refused.into_iter().chain(reading.into_iter().flatten())
@@ -29,13 +32,13 @@ struct Reading<R> {
 }
 
 impl<R: Reader> Reading<R> {
-    fn of(reader: R) -> Self {
-        Self {
-            next: reader.first(),
-            size: reader.checkpoint().map_or(0, |newest| newest.size),
+    fn of(reader: R) -> Result<Self, ReadError> {
+        Ok(Self {
+            next: reader.first()?,
+            size: reader.checkpoint()?.size,
             reader,
             ahead: VecDeque::new(),
-        }
+        })
     }
 
     fn fill(&mut self) {

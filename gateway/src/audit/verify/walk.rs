@@ -9,7 +9,7 @@ use tlog_tiles::tlog::{Hash, record_hash, stored_hash_index};
 use super::{Asked, Verified, Violation, said};
 use crate::audit::draft::dated;
 use crate::audit::retention::pruned_before;
-use crate::audit::store::{Flaw, ReadError, Reader, Signed};
+use crate::audit::store::{Flaw, ReadError, Reader, Signed, hashes};
 use crate::audit::tree::Tree;
 use crate::checkpoint::{NoteError, unverified};
 
@@ -30,7 +30,7 @@ pub fn walk(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verified, Violation> {
     // Before the newest checkpoint, which then holds the entry that says it.
-    let first = reader.first();
+    let first = reader.first()?;
     let newest = reader.checkpoint()?;
     let kept = asked
         .kept
@@ -46,7 +46,7 @@ pub fn walk(
         });
     }
     let tree = match &kept {
-        Some(kept) if asked.from => tree_of(reader, kept)?,
+        Some(kept) if asked.from => believed(reader, kept)?,
         _ => Tree::default(),
     };
     let mut walk = Walk {
@@ -60,6 +60,7 @@ pub fn walk(
         kept,
         held: 0,
         checked: 0,
+        skipped: 0,
         told: 0,
     };
     walk.next_note(newest.size)?;
@@ -80,18 +81,11 @@ pub fn walk(
 }
 
 /// The tree of a kept checkpoint, by the log's hashes.
-fn tree_of(reader: &dyn Reader, kept: &Signed) -> Result<Tree, Violation> {
-    let size = kept.size;
-    let indexes: Vec<u64> = (0..64_u8)
-        .rev()
-        .filter(|level| size >> level & 1 == 1)
-        .map(|level| stored_hash_index(level, (size >> level) - 1))
-        .collect();
-    let edge = reader.hashes(&indexes)?;
-    let tree = Tree::of(size, edge).unwrap_or_default();
+fn believed(reader: &dyn Reader, kept: &Signed) -> Result<Tree, Violation> {
+    let tree = hashes::tree(reader, kept.size)?;
     match tree.root() == kept.root {
         true => Ok(tree),
-        false => Err(rewritten(1, size)),
+        false => Err(rewritten(1, kept.size)),
     }
 }
 
@@ -118,6 +112,8 @@ struct Walk<'a, N> {
     held: u64,
     /// How far the last of them reaches.
     checked: u64,
+    /// Up to which place leaves weren't there.
+    skipped: u64,
     /// Up to which place entries say that what was before it was deleted.
     told: u64,
 }
@@ -133,6 +129,7 @@ impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
             for hash in self.reader.hashes(&indexes)? {
                 self.push(hash, size)?;
             }
+            self.skipped = self.tree.size();
         }
         Ok(())
     }
@@ -275,13 +272,17 @@ impl<N: Iterator<Item = io::Result<Vec<u8>>>> Walk<'_, N> {
         }
         self.holds(&said(note, self.asked.keys)?)?;
         // What is said of entries before the walk stands after them.
-        if self.from <= first && self.told < first {
-            return Err(Violation {
-                entry: first,
+        let gone = match self.from <= first {
+            true => first.max(self.skipped),
+            false => self.skipped,
+        };
+        match gone <= self.told {
+            true => Ok(()),
+            false => Err(Violation {
+                entry: gone,
                 place: "the log".to_owned(),
                 what: Flaw::Unrecorded,
-            });
+            }),
         }
-        Ok(())
     }
 }

@@ -62,7 +62,7 @@ impl Filter {
 
     /// The first place that may be meant.
     pub(super) fn start(&self, reader: &dyn Reader) -> Result<u64, ReadError> {
-        let first = reader.first();
+        let first = reader.first()?;
         let since = self.since.map_or(Ok(first), |since| reader.since(since))?;
         Ok(since.max(first))
     }

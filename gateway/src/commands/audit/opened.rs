@@ -31,7 +31,7 @@ impl Opened {
                 })
             }
             AuditStore::Postgres(database) => {
-                let reader = postgres::Found::read(database)?.reader();
+                let reader = postgres::Found::read(database, Some(&keys))?.reader();
                 Ok(Self {
                     index: None,
                     reader,

@@ -11,7 +11,8 @@ use jiff::civil::Date;
 use crate::audit::draft::Draft;
 use crate::audit::index::Index;
 use crate::audit::log::to_its_end;
-use crate::audit::store;
+use crate::audit::retention::RetentionError;
+use crate::audit::store::{self, Claimed};
 use crate::audit::{ActEntry, Asker, retention, subject_key};
 use crate::config::{AuditStore, Config, SHORTEST_RETENTION};
 use crate::service::grants_known_since;
@@ -48,11 +49,20 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
     let mut store = store::open(&config.audit).context("the audit log can't be opened")?;
     let (reader, pruner) = (store.reader(), store.pruner());
     let pruner = pruner.context("this audit log can't delete")?;
-    let Some(mut claim) = pruner.claim()? else {
-        bail!("another gateway deletes just now");
+    let claim = match pruner.claim()? {
+        Claimed::Ours(claim) => claim,
+        Claimed::Beside(claim, holder) => {
+            writeln!(
+                out,
+                "the lock of those who delete is held by {holder}, who may not: it isn't heeded, and whoever \
+                 owns the database has to say why it is held"
+            )?;
+            claim
+        }
+        Claimed::Held(holder) => return Err(RetentionError::Held(holder).into()),
     };
     let known = grants_known_since(&*reader, &mut to_its_end)?.unwrap_or(u64::MAX);
-    let gone = claim.past(reader.since(before)?.min(known))?;
+    let (mut claim, gone) = retention::planned(&*reader, claim, before, known)?;
     let told = retention::told(&gone, before);
     if args.dry_run {
         match told {

@@ -91,7 +91,7 @@ impl Place {
     pub(super) fn read(&self, keys: Option<&Keys>) -> Result<Arc<dyn Reader>, OpenError> {
         Ok(match self {
             Self::Directory(directory) => Arc::new(files::read(directory, keys)?),
-            Self::Database(database) => Found::read(database)?.reader(),
+            Self::Database(database) => Found::read(database, keys)?.reader(),
         })
     }
 

@@ -31,7 +31,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
             Ok(reader) => reader,
             Err(error) => return export::broken(error.into()),
         };
-        let first = reader.first();
+        let first = match reader.first() {
+            Ok(first) => first,
+            Err(error) => return export::broken(error.into()),
+        };
         let begin = reader.checkpoint()?.size.saturating_sub(args.lines);
         let from = next.unwrap_or(begin).max(first);
         let mut each = |entry: &str| writeln!(out, "{entry}");

@@ -11,8 +11,8 @@ use super::disk::{self, FileSystem, Replacing};
 use super::paths::{self, FIRST, WIDTH};
 use super::tiles;
 use super::view::View;
-use crate::audit::store::prune::{Claim, Pruner, SLICE};
-use crate::audit::store::{ReadError, Reader};
+use crate::audit::store::ReadError;
+use crate::audit::store::prune::{Claim, Claimed, Pruner, SLICE};
 
 /// Bundles that lie in one directory.
 const ROW: u64 = 1000;
@@ -25,9 +25,9 @@ pub(super) struct Bundles {
 }
 
 impl Pruner for Bundles {
-    fn claim(&self) -> Result<Option<Box<dyn Claim>>, ReadError> {
+    fn claim(&self) -> Result<Claimed, ReadError> {
         // Nobody else has the directory open.
-        Ok(Some(Box::new(Deleting {
+        Ok(Claimed::Ours(Box::new(Deleting {
             dir: self.dir.clone(),
             view: Arc::clone(&self.view),
             next: None,
@@ -46,7 +46,7 @@ impl Claim for Deleting {
     /// The last bundle always stays: the next entry is dated by it.
     fn past(&mut self, before: u64) -> Result<Range<u64>, ReadError> {
         let last = (self.view.tail().sealed() / WIDTH).saturating_sub(1);
-        let first = self.view.first();
+        let first = self.view.left_from();
         let end = ((before / WIDTH).min(last) * WIDTH).max(first);
         // A quiet log writes to one segment for years.
         let segments = paths::segments(&self.dir)?;

@@ -68,6 +68,11 @@ impl View {
         self.first.fetch_max(first, Ordering::Relaxed);
     }
 
+    /// The first place whose leaf is there still.
+    pub(super) fn left_from(&self) -> u64 {
+        self.first.load(Ordering::Relaxed)
+    }
+
     /// Has the next batch begin a new segment, so that the one before goes once all of it is in bundles.
     pub(super) fn turn(&self) {
         self.turns.store(true, Ordering::Relaxed);
@@ -175,7 +180,7 @@ impl Reader for View {
                         place += 1;
                     }
                 }
-                Leaf::Sealed if place < self.first() => return Err(ReadError::Pruned),
+                Leaf::Sealed if place < self.left_from() => return Err(ReadError::Pruned),
                 Leaf::Sealed => {
                     let n = place / WIDTH;
                     let (bundle, tile) = self.bundle(n)?;
@@ -199,7 +204,7 @@ impl Reader for View {
             let tail = self.tail();
             (tail.sealed(), tail.checkpoint().size)
         };
-        let (mut from, mut to) = (self.first() / WIDTH, sealed / WIDTH);
+        let (mut from, mut to) = (self.left_from() / WIDTH, sealed / WIDTH);
         // The first bundle that doesn't begin before it.
         while from < to {
             let middle = from + (to - from) / 2;
@@ -211,7 +216,7 @@ impl Reader for View {
             }
         }
         // It begins in the bundle before that, or in the tail.
-        let from = from.saturating_sub(1).max(self.first() / WIDTH) * WIDTH;
+        let from = from.saturating_sub(1).max(self.left_from() / WIDTH) * WIDTH;
         let mut found = size;
         self.leaves(
             from..size,
@@ -233,7 +238,7 @@ impl Reader for View {
         }
     }
 
-    fn first(&self) -> u64 {
-        self.first.load(Ordering::Relaxed)
+    fn first(&self) -> Result<u64, ReadError> {
+        Ok(self.left_from())
     }
 }

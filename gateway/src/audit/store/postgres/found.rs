@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::reading::Reading;
 use super::worker::Worker;
 use crate::audit::store::{OpenError, ReadError, Reader};
+use crate::checkpoint::Keys;
 use crate::config::Database;
 
 /// A log in a database, for those who only read it.
@@ -13,13 +14,14 @@ use crate::config::Database;
 pub struct Found(Arc<Reading>);
 
 impl Found {
-    /// The log in this database, also while gateways write to it.
+    /// The log in this database, also while gateways write to it. Its newest checkpoint is believed under
+    /// these keys; without any, whoever reads looks at who signed it.
     ///
     /// # Errors
-    /// When it can't be reached.
-    pub fn read(database: &Database) -> Result<Self, OpenError> {
+    /// When it can't be reached, or isn't believed.
+    pub fn read(database: &Database, keys: Option<&Keys>) -> Result<Self, OpenError> {
         let worker = Arc::new(Worker::start().map_err(OpenError::Thread)?);
-        let reading = Reading::of(worker, Arc::new(database.clone()));
+        let reading = Reading::of(worker, Arc::new(database.clone()), keys.cloned());
         reading.checkpoint()?;
         Ok(Self(Arc::new(reading)))
     }

@@ -8,6 +8,7 @@ use super::Postgres;
 use super::session::HeadRow;
 use crate::audit::store::{Flaw, Head, ReadError};
 use crate::audit::tree::Tree;
+use crate::checkpoint::Keys;
 
 /// How far leaves of others lead.
 pub(super) enum Extended {
@@ -17,28 +18,39 @@ pub(super) enum Extended {
     Part(Tree),
 }
 
-impl Postgres {
-    /// The head that a row tells, if a known key signed its tree, which is `tree`.
-    pub(super) fn believed(&self, row: &HeadRow, tree: Tree) -> Result<Head, ReadError> {
+impl HeadRow {
+    /// Whether a known key signed its tree, which is `tree`.
+    pub(super) fn is_signed(&self, tree: &Tree, keys: &Keys) -> Result<(), ReadError> {
         let broken = |what| ReadError::Broken {
-            entry: row.size,
+            entry: self.size,
             place: "loket_audit.head".to_owned(),
             what,
         };
+        if self.size == 0 {
+            return Ok(());
+        }
+        if self.edge != tree.edge() {
+            return Err(broken(Flaw::Hash));
+        }
+        let said = keys.open(self.note.as_bytes());
+        let said = said.map_err(|error| broken(Flaw::Checkpoint(error)))?;
+        if said.size() > self.size {
+            return Err(broken(Flaw::CutOff { size: said.size() }));
+        }
+        match said.size() == self.size && *said.hash() == tree.root() {
+            true => Ok(()),
+            false => Err(broken(Flaw::Hash)),
+        }
+    }
+}
+
+impl Postgres {
+    /// The head that a row tells, if a known key signed its tree, which is `tree`.
+    pub(super) fn believed(&self, row: &HeadRow, tree: Tree) -> Result<Head, ReadError> {
         if row.size == 0 {
             return Ok(Head::default());
         }
-        if row.edge != tree.edge() {
-            return Err(broken(Flaw::Hash));
-        }
-        let said = self.keys.open(row.note.as_bytes());
-        let said = said.map_err(|error| broken(Flaw::Checkpoint(error)))?;
-        if said.size() > row.size {
-            return Err(broken(Flaw::CutOff { size: said.size() }));
-        }
-        if said.size() < row.size || *said.hash() != tree.root() {
-            return Err(broken(Flaw::Hash));
-        }
+        row.is_signed(&tree, &self.keys)?;
         let at = row.at.and_then(|at| Timestamp::from_microsecond(at).ok());
         Ok(Head { tree, at })
     }

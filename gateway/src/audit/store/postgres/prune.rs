@@ -1,16 +1,19 @@
 //! Pruning in a database: its own function empties leaves, and keeps their places, dates and hashes.
 //!
-//! The function may be called by `loket_audit_pruner` only, and refuses what is younger than four days.
+//! The function may be called by `loket_audit_pruner` only, and refuses what is younger than four days. Two
+//! who delete beside each other do no harm: it locks the row that says how far it got.
 
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
+use tokio_postgres::Row;
+
 use super::fault::Fault;
 use super::session::{Session, signed};
 use super::worker::Worker;
 use crate::audit::store::ReadError;
-use crate::audit::store::prune::{Claim, Pruner, SLICE};
+use crate::audit::store::prune::{Claim, Claimed, Holder, Pruner, SLICE};
 use crate::config::Database;
 
 /// As bundles in files have them.
@@ -19,6 +22,14 @@ const WIDTH: u64 = 256;
 /// The right ends with the connection.
 const CLAIM: &str = "SELECT pg_try_advisory_lock(hashtext('loket_audit.prune')), \
      has_function_privilege('loket_audit.prune(bigint, bigint)', 'EXECUTE')";
+/// Anyone who can connect can take the lock. It counts only where its holder may delete.
+const HOLDERS: &str = "SELECT coalesce(l.pid, 0), coalesce(a.usename::text, ''), \
+     coalesce(has_function_privilege(a.usesysid, 'loket_audit.prune(bigint, bigint)', 'EXECUTE'), false) \
+     FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid) \
+     WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
+     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+     AND (l.classid::bigint << 32 | l.objid::bigint) = hashtext('loket_audit.prune')::bigint \
+     ORDER BY 3 DESC LIMIT 1";
 const ENDS: &str = "SELECT first, size FROM loket_audit.term, loket_audit.head";
 const PRUNE: &str = "SELECT loket_audit.prune($1, $2)";
 
@@ -30,7 +41,7 @@ pub(super) struct Leaves {
 }
 
 impl Pruner for Leaves {
-    fn claim(&self) -> Result<Option<Box<dyn Claim>>, ReadError> {
+    fn claim(&self) -> Result<Claimed, ReadError> {
         let session = self.worker.wait(Session::open(self.database.clone()))?;
         let session = session.map_err(io::Error::from)?;
         let rows = session.clone().rows(CLAIM, Vec::new());
@@ -45,11 +56,32 @@ impl Pruner for Leaves {
             let why = "this role may not delete: GRANT loket_audit_pruner to it";
             return Err(io::Error::from(Fault::Unfit(why.to_owned())).into());
         }
-        Ok(ours.then(|| {
-            let worker = self.worker.clone();
-            Box::new(Deleting { worker, session }) as _
-        }))
+        let claim = Box::new(Deleting {
+            worker: self.worker.clone(),
+            session: session.clone(),
+        });
+        if ours {
+            return Ok(Claimed::Ours(claim));
+        }
+        let rows = self.worker.wait(session.rows(HOLDERS, Vec::new()))?;
+        let rows = rows.map_err(io::Error::from)?;
+        let holder = rows.first().map(holder).transpose();
+        Ok(match holder.map_err(io::Error::from)? {
+            Some((holder, false)) => Claimed::Beside(claim, holder),
+            Some((holder, true)) => Claimed::Held(holder),
+            // It was let go just now.
+            None => Claimed::Held(Holder {
+                process: 0,
+                role: String::new(),
+            }),
+        })
     }
+}
+
+/// Who has the lock, and whether they may delete.
+fn holder(row: &Row) -> Result<(Holder, bool), Fault> {
+    let (process, role) = (row.try_get(0)?, row.try_get(1)?);
+    Ok((Holder { process, role }, row.try_get(2)?))
 }
 
 /// The connection that has the right.

@@ -17,6 +17,7 @@ use super::worker::Worker;
 use crate::audit::draft::dated;
 use crate::audit::store::{Each, Flaw, Found, ReadError, Reader, Signed};
 use crate::audit::tree::Tree;
+use crate::checkpoint::Keys;
 use crate::config::{Database, unhex};
 
 /// Leaves that are read at once.
@@ -42,14 +43,17 @@ const SUBTREES: &str = "SELECT level, place, hash FROM loket_audit.subtree \
 pub(super) struct Reading {
     worker: Arc<Worker>,
     database: Arc<Database>,
+    /// Those that checkpoints are believed under; none where whoever reads looks at that.
+    keys: Option<Keys>,
     session: Mutex<Option<Arc<Session>>>,
 }
 
 impl Reading {
-    pub(super) fn of(worker: Arc<Worker>, database: Arc<Database>) -> Self {
+    pub(super) fn of(worker: Arc<Worker>, database: Arc<Database>, keys: Option<Keys>) -> Self {
         Self {
             worker,
             database,
+            keys,
             session: Mutex::new(None),
         }
     }
@@ -160,9 +164,13 @@ impl HeadRow {
 impl Reader for Reading {
     fn checkpoint(&self) -> Result<Signed, ReadError> {
         let head = self.head()?;
+        let tree = head.tree()?;
+        if let Some(keys) = &self.keys {
+            head.is_signed(&tree, keys)?;
+        }
         Ok(Signed {
             size: head.size,
-            root: head.tree()?.root(),
+            root: tree.root(),
             note: head.note.into(),
         })
     }
@@ -241,13 +249,14 @@ impl Reader for Reading {
         }
     }
 
-    fn first(&self) -> u64 {
-        // Where the database doesn't answer, neither does what is asked of it next.
-        let rows = self.rows(FIRST, || []).unwrap_or_default();
-        let first = rows.first().and_then(|row| row.try_get(0).ok());
-        first
-            .and_then(|first: i64| u64::try_from(first).ok())
-            .unwrap_or_default()
+    fn first(&self) -> Result<u64, ReadError> {
+        let rows = self.rows(FIRST, || [])?;
+        let first: Option<i64> = match &rows[..] {
+            [row] => row.try_get(0).ok(),
+            _ => None,
+        };
+        let first = first.and_then(|first| u64::try_from(first).ok());
+        first.ok_or_else(|| broken(0, "loket_audit.term", Flaw::Term))
     }
 
     fn of_subject(
