@@ -24,7 +24,7 @@ pub use call::{BodySum, CallEntry, CallOutcome};
 pub use entry::{Entry, GlassEntry, Kind, ReportEntry, SourceEntry};
 
 use std::num::NonZeroU32;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +41,8 @@ use crate::refusal::Refusal;
 use reads::{Caller, Reads};
 use store::{Found, OpenError, ReadError, Reader, Signed};
 
+/// Entries of a subject that a store is asked for at once.
+const SOME: usize = 128;
 /// How long an entry may take to become durable: a disk that hangs must not hang its callers.
 pub const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -117,6 +119,37 @@ impl Audit {
                 .of_subject(references, places, limit, caller);
         }
         store::newest(&**self.log.reader(), references, &places, limit, caller)
+    }
+
+    /// Gives `each` those entries, newest first, until it breaks. It blocks.
+    ///
+    /// # Errors
+    /// [`ReadError`]; `each` has had those before the flaw.
+    pub fn each_of_subject(
+        &self,
+        references: &[String],
+        places: Range<u64>,
+        caller: &Caller,
+        each: &mut dyn FnMut(Found) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        if let Some(follower) = &self.index {
+            let index = follower.index();
+            return index.each_of_subject(references, places, caller, each);
+        }
+        let (reader, mut places) = (&**self.log.reader(), places);
+        loop {
+            let some = store::newest(reader, references, &places, SOME, caller)?;
+            let is_last = some.len() < SOME;
+            for found in some {
+                places.end = found.0;
+                if each(found).is_break() {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// How many entries the index hasn't taken in; none when the store has an index of its own.

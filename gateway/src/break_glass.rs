@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use loket_sdk::ids::MemberId;
 use loket_sdk::message::{Approval, Approved, BrokenGlass, Receipt};
 use serde::Deserialize;
+use tokio::task::JoinHandle;
 
 use crate::audit::{Kind, PATIENCE};
 use crate::identity::Identified;
@@ -80,20 +81,27 @@ pub async fn open(
     let (metrics, ground) = (trail.telemetry().metrics().clone(), glass.ground);
     // Of its own: what is on record can be approved, whether or not its caller is still there.
     let booked = tokio::spawn(async move {
-        let receipt = recorded.await?;
+        let Receipt { entry, at, .. } = recorded.await?;
         metrics.glass_broken(ground);
-        opening.fill(&receipt, clerk);
-        Ok::<_, Refusal>(receipt)
+        // The log's dates never go back, the clock may: nobody has longer for that.
+        let at = at.min(Timestamp::now());
+        opening.fill(entry, at, clerk);
+        Ok((entry, at))
     });
-    let late = |_| Refusal::AuditUnavailable("the disk doesn't answer".to_owned());
-    let broken = |_| Refusal::Internal("what was recorded isn't known".to_owned());
-    let booked = tokio::time::timeout(PATIENCE, booked).await.map_err(late)?;
-    let Receipt { entry, at, .. } = booked.map_err(broken)??;
+    let (entry, at) = in_time(booked).await?;
     trail.broke_glass(entry);
     Ok(Some(BrokenGlass {
         entry,
         approve_by: at.saturating_add(APPROVE_WITHIN).unwrap_or(at),
     }))
+}
+
+/// What came of an entry and what follows from it, which goes on by itself when nobody waits any more.
+async fn in_time<T>(booked: JoinHandle<Result<T, Refusal>>) -> Result<T, Refusal> {
+    let late = |_| Refusal::AuditUnavailable("the disk doesn't answer".to_owned());
+    let broken = |_| Refusal::Internal("what was recorded isn't known".to_owned());
+    let booked = tokio::time::timeout(PATIENCE, booked).await.map_err(late)?;
+    booked.map_err(broken)?
 }
 
 /// Puts a second person's approval on record.
@@ -114,12 +122,22 @@ pub async fn approve(
     let late = broken.as_ref().is_some_and(|broken| broken.is_late(now));
     trail.approval(approval, entry, late);
     let broken = broken.ok_or(Refusal::NotFound)?;
-    if broken.clerk == approval.clerk {
+    // Who writes their name in capitals is nobody else.
+    if broken.clerk.eq_ignore_ascii_case(&approval.clerk) {
         let what = "This clerk asked. Let another clerk of your organisation approve";
         return Err(Refusal::SecondPersonNeeded(what));
     }
-    let receipt = trail.close(Kind::BreakGlassApproved).await?;
-    waiting.approved(entry, late);
+    let (waiting, recorded) = (
+        waiting.clone(),
+        trail.close_whenever(Kind::BreakGlassApproved),
+    );
+    // Of its own, as above.
+    let booked = tokio::spawn(async move {
+        let receipt = recorded.await?;
+        waiting.approved(entry, late);
+        Ok(receipt)
+    });
+    let receipt = in_time(booked).await?;
     Ok(Approved {
         entry,
         trace_id: trail.trace_id().to_owned(),
@@ -172,7 +190,11 @@ impl Waiting {
 
     fn late(&self, now: Timestamp, counts: impl Fn(&Broken) -> bool) -> usize {
         let all = &mut self.glasses().broken;
-        all.retain(|_, broken| now.duration_since(broken.at) <= KEPT);
+        all.retain(|_, broken| {
+            // What was dated by a clock that ran ahead has a day from when it was set right.
+            broken.at = broken.at.min(now);
+            now.duration_since(broken.at) <= KEPT
+        });
         let late = all.values().filter(|broken| broken.is_late(now));
         late.filter(|broken| counts(broken)).count()
     }
@@ -221,15 +243,15 @@ impl Waiting {
 }
 
 impl Opening {
-    fn fill(self, receipt: &Receipt, clerk: String) {
+    fn fill(self, entry: u64, at: Timestamp, clerk: String) {
         let broken = Broken {
             member: self.member.clone(),
             clerk,
-            at: receipt.at,
+            at,
             approved_late: false,
         };
         let mut glasses = self.waiting.glasses();
-        glasses.broken.insert(receipt.entry, broken);
+        glasses.broken.insert(entry, broken);
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 
 use crate::audit::{ActEntry, Asker, Fingerprint};
 use crate::config::{Config, ConfigErrors};
-use crate::grants::{PutBack, Standing, Versions};
+use crate::grants::{PutBack, Versions};
 use crate::identity::Trust;
 use crate::pipeline::Gateway;
 use crate::snapshot::Meeting;
@@ -135,11 +135,6 @@ impl Reloader {
     pub fn read_from(&self, source: Source) {
         // A second source would make two callers disagree on what is configured.
         let _ = self.source.set(source);
-    }
-
-    /// All that is known of grants.
-    pub(crate) async fn standing(&self) -> Vec<Standing> {
-        self.now.lock().await.versions.standing()
     }
 
     /// Reads, builds, checks, puts in force and records it. Goes on to its end when the caller

@@ -32,6 +32,7 @@ use crate::telemetry::{SAMPLED_EVERY, Telemetry};
 use crate::witness::Witnesses;
 use crate::workers::Workers;
 use opening::{Learnt, Opened};
+use standing::Told;
 
 /// How many changed grants are handed to the log at once, which has a bounded queue.
 const CHANGES_AT_ONCE: usize = 256;
@@ -86,6 +87,9 @@ pub struct Service {
     witnesses: Witnesses,
     witness_interval: Duration,
     retention: Option<SignedDuration>,
+    grants: Told,
+    /// Whether that is on record.
+    begun: bool,
 }
 
 impl Service {
@@ -118,15 +122,14 @@ impl Service {
         let Learnt {
             asked,
             waiting,
-            versions,
+            mut grants,
         } = learnt;
         let options = Options {
             commit_interval: config.audit.commit_interval,
             ..Options::default()
         };
         let log = Log::start(store, options)?;
-        let (versions, changed) = versions.followed_by(&config.directory)?;
-        let known = versions.standing();
+        let (versions, changed) = grants.versions().followed_by(&config.directory)?;
         let in_force = InForce::new(&config, client_tls.clone(), versions);
         let snapshot = Snapshot {
             trust,
@@ -154,7 +157,8 @@ impl Service {
         for some in changed.chunks(CHANGES_AT_ONCE) {
             reload::record_all(&gateway, some).await;
         }
-        standing::record(&gateway, known).await;
+        let metrics = gateway.telemetry().metrics();
+        let begun = grants.begin(gateway.audit(), metrics).await;
         let status = match listener.local_addr() {
             Ok(address) => format!("serving on {address}"),
             Err(_) => "serving".to_owned(),
@@ -176,6 +180,8 @@ impl Service {
             witnesses,
             witness_interval: config.audit.witness_interval,
             retention: config.audit.retention,
+            grants,
+            begun,
         })
     }
 
@@ -230,6 +236,8 @@ impl Service {
             witnesses,
             witness_interval,
             retention,
+            grants,
+            begun,
         } = self;
         let stop = Arc::new(stop);
         let state = AdminState {
@@ -269,10 +277,17 @@ impl Service {
             gateway.audit().clone(),
             gateway.telemetry().metrics().clone(),
         );
-        let keeping = retention
-            .map(|term| tokio::spawn(retention::keep(audit, metrics, term)).abort_handle());
+        let standing = tokio::spawn(standing::keep(
+            grants,
+            audit.clone(),
+            metrics.clone(),
+            begun,
+        ));
+        let keeping = retention.map(|term| {
+            let keeping = retention::keep(audit, metrics, term, grants_known_since);
+            tokio::spawn(keeping).abort_handle()
+        });
         let reminding = tokio::spawn(remind(gateway.clone()));
-        let standing = tokio::spawn(standing::keep(gateway.clone(), reloader));
         let sampling = tokio::spawn(sample(gateway.telemetry().clone()));
         let told = async {
             let asker = tokio::select! {

@@ -307,13 +307,16 @@ impl Trail {
     ///
     /// # Errors
     /// When it can't be recorded: it mustn't leave then.
-    pub async fn disclose(&self, source: SourceEntry) -> Result<Receipt, Refusal> {
+    pub async fn disclose(&mut self, source: SourceEntry) -> Result<Receipt, Refusal> {
         let entry = Entry {
             kind: Kind::Result,
             sources: vec![source],
+            parts: Vec::new(),
             ..(*self.entry).clone()
         };
-        self.write(&entry).await
+        let receipt = self.write(&entry).await?;
+        self.entry.parts.push(receipt.entry);
+        Ok(receipt)
     }
 
     /// Records the whole request, before its answer leaves.
@@ -332,17 +335,38 @@ impl Trail {
             self.known(|known| known.entry(receipt.entry));
         }
         if let Err(refusal) = &receipt {
-            self.entry.kind = Kind::Refusal;
-            self.entry.refusal = Some(refusal.code().as_str());
-            // Nothing of it leaves.
-            self.entry.body_mac = None;
-            for source in &mut self.entry.sources {
-                source.fields.clear();
-                source.claims.clear();
-            }
+            self.entry.refused(refusal.code().as_str());
             self.audit.record_detached(&self.entry);
         }
         receipt
+    }
+
+    /// As [`close`](Self::close), and hands the entry to the log at once: what is returned waits until it is
+    /// durable, for as long as it takes, also when the caller leaves.
+    ///
+    /// # Errors
+    /// As of [`close`](Self::close).
+    pub fn close_whenever(
+        &mut self,
+        kind: Kind,
+    ) -> impl Future<Output = Result<Receipt, Refusal>> + Send + use<> {
+        self.entry.kind = kind;
+        self.open = false;
+        let recorded = self.audit.record_whenever(&self.entry);
+        let (audit, mut entry) = (self.audit.clone(), self.entry.clone());
+        let metrics = self.telemetry.metrics().clone();
+        async move {
+            let receipt = recorded.await;
+            match &receipt {
+                Ok(_) => metrics.audit_recorded(kind.as_str()),
+                Err(refusal) => {
+                    metrics.audit_write_failed();
+                    entry.refused(refusal.code().as_str());
+                    audit.record_detached(&entry);
+                }
+            }
+            receipt
+        }
     }
 
     /// Records a refusal; `false` when it is one of too many that were refused before anything was

@@ -1,6 +1,7 @@
 //! Gather: a citizen's references in, the entries that they may be told of out.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -15,8 +16,6 @@ use crate::refusal::Refusal;
 
 /// Entries that one page tells of.
 pub(super) const PAGE: usize = 500;
-/// Entries of the log that are read at once.
-const SOME: usize = 128;
 /// How many entries may come between a part of a lookup and the whole of it: all of a busy
 /// gateway's during the longest lookup.
 const NEAR: u64 = 65_536;
@@ -46,7 +45,6 @@ pub(super) struct Line {
     pub(super) entry: u64,
     pub(super) at: Timestamp,
     pub(super) kind: String,
-    pub(super) trace_id: String,
     pub(super) member: Option<MemberId>,
     pub(super) counter: Option<String>,
     pub(super) purpose: Option<Purpose>,
@@ -56,6 +54,9 @@ pub(super) struct Line {
     pub(super) deferred_to: Option<Date>,
     #[serde(default)]
     pub(super) sources: Vec<Asked>,
+    /// Entries that say nothing that this one doesn't.
+    #[serde(default)]
+    parts: Vec<u64>,
 }
 
 /// What one source was asked.
@@ -92,7 +93,7 @@ impl Line {
         }
     }
 
-    /// Whether it holds all of its lookup, so that the parts before it say nothing more.
+    /// Whether it holds all of its lookup, so that its parts say nothing more.
     fn is_whole(&self) -> bool {
         self.kind == "lookup" || self.kind == "abandoned"
     }
@@ -110,30 +111,32 @@ pub(super) fn gather(audit: &Audit, wanted: &Wanted, caller: &Caller) -> Result<
     let to = since(wanted.to)?.map_or(before, |to| to.min(before));
     let mut gathered = Gathered::default();
     let mut wholes = Wholes::before(to);
-    let mut end = to;
-    loop {
-        let some = audit.of_subject(&wanted.references, from..end, SOME, caller)?;
-        for found in &some {
-            let line = Line::read(found)?;
-            if wholes.say_all_of(&line, audit, wanted, caller)? || !line.is_told(wanted.today) {
-                continue;
-            }
-            if gathered.told.len() == PAGE {
-                gathered.next = gathered.told.last().map(|line| line.entry);
-                return Ok(gathered);
-            }
-            gathered.told.push(line);
+    let mut take = |found: Found| {
+        let line = Line::read(&found)?;
+        if wholes.say_all_of(&line, audit, wanted, caller)? || !line.is_told(wanted.today) {
+            return Ok(ControlFlow::Continue(()));
         }
-        match some.last() {
-            Some((place, _)) if some.len() == SOME => end = *place,
-            _ => return Ok(gathered),
+        if gathered.told.len() == PAGE {
+            gathered.next = gathered.told.last().map(|line| line.entry);
+            return Ok(ControlFlow::Break(()));
         }
-    }
+        gathered.told.push(line);
+        Ok(ControlFlow::Continue(()))
+    };
+    let mut refused = None;
+    audit.each_of_subject(&wanted.references, from..to, caller, &mut |found| {
+        take(found).unwrap_or_else(|refusal| {
+            refused = Some(refusal);
+            ControlFlow::Break(())
+        })
+    })?;
+    refused.map_or(Ok(gathered), Err)
 }
 
-/// Lookups of which the whole is on record, as far as that is known going back.
+/// The parts of which the whole is on record, as far as that is known going back. The whole names them:
+/// any other entry, as one with the same trace, of which the caller chooses the id, says nothing of them.
 struct Wholes {
-    known: HashSet<String>,
+    known: HashSet<u64>,
     /// Where the page begins, until what comes just after it was read.
     begins: Option<u64>,
 }
@@ -154,23 +157,26 @@ impl Wholes {
         wanted: &Wanted,
         caller: &Caller,
     ) -> Result<bool, Refusal> {
-        if line.is_whole() {
-            self.known.insert(line.trace_id.clone());
-        }
+        self.hear_of(line);
         if line.kind != "result" {
             return Ok(false);
         }
-        if !self.known.contains(&line.trace_id)
+        if !self.known.contains(&line.entry)
             && let Some(begins) = self.begins.take()
         {
             // The whole may stand on the page before this one.
             let places = begins..begins.saturating_add(NEAR);
             let near = audit.of_subject(&wanted.references, places, PAGE, caller)?;
             for found in &near {
-                let line = Line::read(found)?;
-                self.known.extend(line.is_whole().then_some(line.trace_id));
+                self.hear_of(&Line::read(found)?);
             }
         }
-        Ok(self.known.contains(&line.trace_id))
+        Ok(self.known.contains(&line.entry))
+    }
+
+    fn hear_of(&mut self, line: &Line) {
+        if line.is_whole() {
+            self.known.extend(&line.parts);
+        }
     }
 }

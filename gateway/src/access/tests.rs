@@ -59,7 +59,7 @@ impl Desk {
     }
 
     /// Records an entry about the sample's citizen; the number stands for its request.
-    async fn record(&self, request: u32, kind: Kind, change: impl FnOnce(&mut Entry)) {
+    async fn record(&self, request: u32, kind: Kind, change: impl FnOnce(&mut Entry)) -> Receipt {
         let mut entry = Entry::new(format!("{request:032x}"));
         entry.kind = kind;
         entry.member = Some("bpn".parse().unwrap());
@@ -74,7 +74,7 @@ impl Desk {
         entry.case_id = Some("MPP-3510-000123".parse().unwrap());
         entry.subject_ref = Some(self.reference(Scheme::Nik, fixture::NIK));
         change(&mut entry);
-        self.audit.record(&entry).await.unwrap();
+        self.audit.record(&entry).await.unwrap()
     }
 
     async fn ask(&self, change: impl FnOnce(&mut Value)) -> AccessReport {
@@ -139,7 +139,8 @@ async fn a_citizen_is_told_who_looked() {
     desk.record(1, Kind::Result, |entry| entry.sources = vec![person()])
         .await;
     desk.record(1, Kind::Lookup, |entry| {
-        entry.sources = vec![taxpayer(), person()]
+        entry.sources = vec![taxpayer(), person()];
+        entry.parts = vec![1, 2];
     })
     .await;
     // One that ended with the process.
@@ -195,6 +196,17 @@ async fn a_citizen_is_told_who_looked() {
     assert_eq!(last["purpose"], "data_subject_access");
     assert_eq!(last["clerk"], "clk-7f3a");
     assert!(!last.to_string().contains(fixture::NIK));
+}
+
+/// The trace's id is the caller's to choose: of one that it uses again, the parts stay.
+#[tokio::test]
+async fn another_lookup_says_nothing_of_a_part_that_has_no_whole() {
+    let desk = Desk::open();
+    // One that ended with the process, and another under the same id.
+    desk.record(1, Kind::Result, |_| {}).await;
+    desk.record(1, Kind::Lookup, |_| {}).await;
+    let report = desk.ask(|_| {}).await;
+    assert_eq!(kinds(&report), [AccessKind::Lookup, AccessKind::Part]);
 }
 
 /// A family card names spouse and children; the entry is the one's who was asked about.
@@ -305,11 +317,14 @@ async fn a_long_report_comes_in_pages() {
     let desk = Desk::open();
     for request in 0..1200 {
         let part = request % 400 == 100;
+        let mut parts = Vec::new();
         if part {
             // The last page's newest entry would be this part of the lookup on the page before.
-            desk.record(request, Kind::Result, |_| {}).await;
+            let receipt = desk.record(request, Kind::Result, |_| {}).await;
+            parts.push(receipt.entry);
         }
-        desk.record(request, Kind::Lookup, |_| {}).await;
+        desk.record(request, Kind::Lookup, |entry| entry.parts = parts)
+            .await;
     }
     let (mut before, mut seen) = (None, Vec::new());
     loop {

@@ -149,6 +149,9 @@ pub struct Entry {
     /// What became of each question.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<SourceEntry>,
+    /// Numbers of the entries of kind [`Kind::Result`] that say nothing that this one doesn't.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<u64>,
     /// The routed call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<Box<CallEntry>>,
@@ -242,8 +245,20 @@ impl Entry {
             deferred_to: None,
             ground: None,
             sources: Vec::new(),
+            parts: Vec::new(),
             call: None,
             report: None,
+        }
+    }
+
+    /// Turns it into a refusal: nothing of it leaves.
+    pub fn refused(&mut self, code: &'static str) {
+        self.kind = Kind::Refusal;
+        self.refusal = Some(code);
+        self.body_mac = None;
+        for source in &mut self.sources {
+            source.fields.clear();
+            source.claims.clear();
         }
     }
 

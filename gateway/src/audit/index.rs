@@ -116,6 +116,30 @@ impl Index {
         limit: usize,
         caller: &Caller,
     ) -> Result<Vec<Found>, ReadError> {
+        let mut all = Vec::new();
+        if limit > 0 {
+            self.each_of_subject(references, places, caller, &mut |found| {
+                all.push(found);
+                match all.len() < limit {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            })?;
+        }
+        Ok(all)
+    }
+
+    /// Gives `each` those entries, newest first, until it breaks. Each run is looked through once.
+    ///
+    /// # Errors
+    /// As of [`of_subject`](Self::of_subject).
+    pub fn each_of_subject(
+        &self,
+        references: &[String],
+        places: Range<u64>,
+        caller: &Caller,
+        each: &mut dyn FnMut(Found) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
         let behind = self.behind()?;
         if behind > LENGTH {
             let why =
@@ -142,13 +166,12 @@ impl Index {
             references,
             // Those before it were deleted at the end of their term.
             places: places.start.max(self.reader.first()?)..places.end,
-            limit,
-            found: Vec::new(),
+            each,
         };
-        taking.take(&tail, caller)?;
+        let mut flow = taking.take(&tail, caller)?;
         for run in runs.iter().rev() {
             let (first, places) = (run.first(), &taking.places);
-            if taking.found.len() == limit || first + LENGTH <= places.start {
+            if flow.is_break() || first + LENGTH <= places.start {
                 break;
             }
             if first >= places.end {
@@ -156,9 +179,9 @@ impl Index {
             }
             let mut candidates = self.find(run, &wanted, caller)?;
             candidates.sort_unstable();
-            taking.take(&candidates, caller)?;
+            flow = taking.take(&candidates, caller)?;
         }
-        Ok(taking.found)
+        Ok(())
     }
 
     /// Where a run says that entries may be.
@@ -241,8 +264,11 @@ impl Index {
         let State { tail, end: at, .. } = state;
         self.read(*at..end, tail, at)?;
         if state.end == next {
-            if state.unwritten() >= UNWRITTEN {
-                self.write(state)?;
+            if state.unwritten() >= UNWRITTEN
+                && let Err(error) = self.write(state)
+                && state.unwritten() >= UNWRITTEN
+            {
+                return Err(error.into());
             }
             let of = Of::now(state.number, state.from, &*self.reader)?;
             let pairs = std::mem::take(&mut state.tail);
@@ -272,18 +298,21 @@ impl Index {
 
     /// Writes the runs that are in memory only.
     fn write(&self, state: &mut State) -> io::Result<()> {
+        let mut failed = None;
+        // All of them: what is in one's way needn't be in another's.
         for run in state.runs.iter_mut().filter(|run| run.is_here()) {
             match run.written(&self.directory, &self.key) {
                 Ok(written) => *run = Arc::new(written),
-                Err(error) => {
-                    state.told.unwritten(&self.directory, &error);
-                    let why = format!("the index of the audit log can't be written: {error}");
-                    return Err(io::Error::other(why));
-                }
+                Err(error) => failed = Some(error),
             }
         }
-        state.told.written();
-        Ok(())
+        let Some(error) = failed else {
+            state.told.written();
+            return Ok(());
+        };
+        state.told.unwritten(&self.directory, &error);
+        let why = format!("the index of the audit log can't be written: {error}");
+        Err(io::Error::other(why))
     }
 
     /// Removes runs of which no entry is left.
@@ -397,27 +426,23 @@ struct Taking<'a> {
     reader: &'a dyn Reader,
     references: &'a [String],
     places: Range<u64>,
-    limit: usize,
-    found: Vec<Found>,
+    each: &'a mut dyn FnMut(Found) -> ControlFlow<()>,
 }
 
 impl Taking<'_> {
     /// Compares candidates, which are in order, with their entries.
-    fn take(&mut self, candidates: &[u64], caller: &Caller) -> Result<(), ReadError> {
+    fn take(&mut self, candidates: &[u64], caller: &Caller) -> Result<ControlFlow<()>, ReadError> {
         let places = candidates.iter().rev();
         for &place in places.filter(|place| self.places.contains(place)) {
-            if self.found.len() == self.limit {
-                break;
-            }
             caller.waits()?;
-            let (references, found) = (self.references, &mut self.found);
+            let (references, mut found) = (self.references, None);
             let read = self.reader.leaves(place..place + 1, &mut |place, leaf| {
                 let subject = subject_of(leaf);
                 if references
                     .iter()
                     .any(|reference| subject == Some(reference.as_bytes()))
                 {
-                    found.push((place, leaf.to_vec()));
+                    found = Some((place, leaf.to_vec()));
                 }
                 ControlFlow::Continue(())
             });
@@ -426,7 +451,12 @@ impl Taking<'_> {
                 Err(ReadError::Pruned) => {}
                 read => read?,
             }
+            if let Some(found) = found
+                && (self.each)(found).is_break()
+            {
+                return Ok(ControlFlow::Break(()));
+            }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }

@@ -18,6 +18,7 @@ mod tests;
 
 use std::fmt::Write;
 use std::ops::ControlFlow;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub struct Options {
     pub retry: Duration,
     /// How long the store may be silent before the log counts as not writable. 2 s.
     pub stall: Duration,
+    /// How long dropping the last handle waits for the store; then what is queued is left. 5 s.
+    pub dropped_within: Duration,
 }
 
 impl Default for Options {
@@ -62,6 +65,7 @@ impl Default for Options {
             commit_interval: Duration::from_millis(1),
             retry: Duration::from_secs(1),
             stall: Duration::from_secs(2),
+            dropped_within: Duration::from_secs(5),
         }
     }
 }
@@ -115,8 +119,8 @@ pub enum AuditError {
 
 /// A handle to the log; clones share it.
 ///
-/// Dropping the last handle writes what is queued and waits for that; [`Log::close`] does the
-/// same without blocking a runtime.
+/// Dropping the last handle writes what is queued and waits for that, as long as
+/// [`Options::dropped_within`] says; [`Log::close`] does the same without blocking a runtime.
 #[derive(Clone)]
 pub struct Log {
     handle: Arc<Handle>,
@@ -128,6 +132,9 @@ struct Handle {
     pruner: Option<Arc<dyn Pruner>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     done: watch::Receiver<()>,
+    /// The same for those who block. Disconnected once the thread has ended.
+    ended: Mutex<mpsc::Receiver<()>>,
+    dropped_within: Duration,
 }
 
 impl Log {
@@ -139,11 +146,13 @@ impl Log {
         let (reader, pruner) = (store.reader(), store.pruner());
         let queue = Arc::new(Queue::new(&options, store.head().tree.size()));
         let (finished, done) = watch::channel(());
+        let (end, ended) = mpsc::channel();
+        let dropped_within = options.dropped_within;
         let thread = thread::Builder::new()
             .name("audit".to_owned())
             .spawn({
                 let queue = Arc::clone(&queue);
-                move || writer::run(store, options, queue, finished)
+                move || writer::run(store, options, queue, (finished, end))
             })
             .map_err(OpenError::Thread)?;
         let handle = Arc::new(Handle {
@@ -152,6 +161,8 @@ impl Log {
             pruner,
             thread: Mutex::new(Some(thread)),
             done,
+            ended: Mutex::new(ended),
+            dropped_within,
         });
         Ok(Self { handle })
     }
@@ -268,13 +279,25 @@ pub fn since(reader: &dyn Reader, moment: Timestamp) -> Result<u64, ReadError> {
     Ok(from)
 }
 
-/// What `wanted` makes of the last entry that it makes anything of, by its place and its leaf. That one and
-/// all that come after it are proven.
+/// Told from time to time how many entries were read so far; ends the reading by an error.
+pub type GoesOn<'a> = dyn FnMut(u64) -> Result<(), ReadError> + 'a;
+
+/// A reading that nothing ends.
 ///
 /// # Errors
-/// [`ReadError`].
+/// None.
+pub fn to_its_end(_: u64) -> Result<(), ReadError> {
+    Ok(())
+}
+
+/// What `wanted` makes of the last entry that it makes anything of, by its place and its leaf, which may be
+/// far back. That one and all that come after it are proven.
+///
+/// # Errors
+/// [`ReadError`], also that of `goes_on`.
 pub fn last<T>(
     reader: &dyn Reader,
+    goes_on: &mut GoesOn<'_>,
     wanted: &mut dyn FnMut(u64, &[u8]) -> Option<T>,
 ) -> Result<Option<T>, ReadError> {
     const STRIDE: u64 = 4096;
@@ -282,6 +305,7 @@ pub fn last<T>(
     let mut end = (checkpoint.size, checkpoint.root);
     let mut found = None;
     while found.is_none() {
+        goes_on(checkpoint.size - end.0)?;
         let first = reader.first()?;
         let Some(last) = end.0.checked_sub(1).filter(|last| *last >= first) else {
             break;
@@ -299,7 +323,8 @@ pub fn last<T>(
 }
 
 /// Gives `each` the entries from a place on, in order, until it breaks: each one's leaf, with its
-/// number put first. Unless it breaks, all of them are proven once this returns, and not before.
+/// number put first. Unless it breaks, all of them are proven once this returns, and not before. The first
+/// place that wasn't there yet.
 ///
 /// # Errors
 /// [`ReadError`]; `each` has had those before the flaw, or all when they aren't those that were signed.
@@ -307,7 +332,7 @@ pub fn replay(
     reader: &dyn Reader,
     from: u64,
     each: &mut dyn FnMut(&str) -> ControlFlow<()>,
-) -> Result<(), ReadError> {
+) -> Result<u64, ReadError> {
     let checkpoint = reader.checkpoint()?;
     let end = (checkpoint.size, checkpoint.root);
     let mut text = String::new();
@@ -324,17 +349,26 @@ pub fn replay(
             return each(&text);
         }
         ControlFlow::Continue(())
-    })
-    .map(drop)
+    })?;
+    Ok(checkpoint.size)
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.queue.close();
         let thread = self.thread.get_mut();
-        if let Some(thread) = thread.unwrap_or_else(PoisonError::into_inner).take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = thread.unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(self.dropped_within) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!(
+                loket.queued = self.queue.health().queued as u64,
+                "the audit log is left while it is written: the disk doesn't answer"
+            );
+            return;
+        }
+        if thread.join().is_err() {
             tracing::error!("the audit log's thread panicked");
         }
     }

@@ -19,7 +19,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use super::draft::dated;
-use super::log::{self, AuditError};
+use super::log::{self, AuditError, GoesOn, to_its_end};
 use super::proof;
 use super::store::prune::{Claim, Claimed, Holder};
 use super::store::{Flaw, ReadError, Reader};
@@ -83,6 +83,9 @@ pub enum RetentionError {
     Refused(#[from] io::Error),
 }
 
+/// The place from which on a start needs a log, whatever the term, if it needs anything.
+pub type Needed = fn(&dyn Reader, &mut GoesOn<'_>) -> Result<Option<u64>, ReadError>;
+
 impl From<ReadError> for RetentionError {
     fn from(error: ReadError) -> Self {
         match error {
@@ -92,10 +95,10 @@ impl From<ReadError> for RetentionError {
     }
 }
 
-/// Deletes what is older than `term`, now and every day. Ends with the gateway.
-pub async fn keep(audit: Audit, metrics: Metrics, term: SignedDuration) {
+/// Deletes what is older than `term` and not `needed`, now and every day. Ends with the gateway.
+pub async fn keep(audit: Audit, metrics: Metrics, term: SignedDuration, needed: Needed) {
     loop {
-        let done = prune(&audit, Timestamp::now() - term, Asker::Term).await;
+        let done = prune(&audit, Timestamp::now() - term, needed, Asker::Term).await;
         let pause = match done {
             Ok(None) => EVERY,
             Ok(Some(pruned)) => {
@@ -120,14 +123,15 @@ pub async fn keep(audit: Audit, metrics: Metrics, term: SignedDuration) {
     }
 }
 
-/// Deletes the entries that are dated before `before`, and finishes what was begun earlier; what went, if it
-/// was anything.
+/// Deletes the entries that are dated before `before` and aren't `needed`, and finishes what was begun
+/// earlier; what went, if it was anything.
 ///
 /// # Errors
 /// [`RetentionError`].
 pub async fn prune(
     audit: &Audit,
     before: Timestamp,
+    needed: Needed,
     asker: Asker,
 ) -> Result<Option<Pruned>, RetentionError> {
     let pruner = audit.log().pruner().ok_or(RetentionError::Unable)?.clone();
@@ -144,7 +148,8 @@ pub async fn prune(
             }
             Claimed::Held(holder) => return Ok(Err(RetentionError::Held(holder))),
         };
-        Ok(planned(reader, claim, before, u64::MAX))
+        let stays = needed(reader, &mut to_its_end)?.unwrap_or(u64::MAX);
+        Ok(planned(reader, claim, before, stays))
     });
     let (mut claim, gone) = planned.await??;
     let pruned = told(&gone, before);
@@ -183,7 +188,7 @@ pub fn planned(
     let young = reader.since(before)?;
     let gone = claim.past(young.min(stays))?;
     // Of what is told to be gone, the text goes in any case.
-    were_told_of(reader, gone.start)?;
+    were_told_of(reader, gone.start, &mut to_its_end)?;
     // No entry is dated before its predecessor, so that these two tell of all.
     if !gone.is_empty() {
         is_old(reader, gone.end - 1, before, true)?;
@@ -238,15 +243,19 @@ pub fn pruned_before(leaf: &[u8]) -> Option<u64> {
 ///
 /// # Errors
 /// [`ReadError`]; [`Flaw::Unrecorded`] when it wasn't.
-pub fn is_on_record(reader: &dyn Reader) -> Result<(), ReadError> {
-    were_told_of(reader, reader.first()?)
+pub fn is_on_record(reader: &dyn Reader, goes_on: &mut GoesOn<'_>) -> Result<(), ReadError> {
+    were_told_of(reader, reader.first()?, goes_on)
 }
 
 /// Whether it was said that the entries before this place go, by an entry that is proven. It needn't be the
 /// last that says so of any: two may have deleted beside each other.
-fn were_told_of(reader: &dyn Reader, first: u64) -> Result<(), ReadError> {
+fn were_told_of(
+    reader: &dyn Reader,
+    first: u64,
+    goes_on: &mut GoesOn<'_>,
+) -> Result<(), ReadError> {
     let mut reaches = |_, leaf: &[u8]| pruned_before(leaf).filter(|told| first <= *told);
-    if first == 0 || log::last(reader, &mut reaches)?.is_some() {
+    if first == 0 || log::last(reader, goes_on, &mut reaches)?.is_some() {
         return Ok(());
     }
     Err(ReadError::Broken {
@@ -284,6 +293,22 @@ mod tests {
         Audit::new(log, b"key")
     }
 
+    fn nothing(_: &dyn Reader, _: &mut GoesOn<'_>) -> Result<Option<u64>, ReadError> {
+        Ok(None)
+    }
+
+    #[tokio::test]
+    async fn what_a_start_needs_outlives_its_term() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Files::open(dir.path(), 1 << 20, signer(), keys()).unwrap();
+        let before = aged(&mut open());
+        let audit = audit(open());
+        let needed: Needed = |_, _| Ok(Some(600));
+        let pruned = prune(&audit, before, needed, Asker::Term).await.unwrap();
+        assert_eq!(pruned.unwrap().first, 513);
+        assert_eq!(audit.log().reader().first().unwrap(), 512);
+    }
+
     #[tokio::test]
     async fn what_goes_is_on_record_before() {
         let dir = tempfile::tempdir().unwrap();
@@ -291,13 +316,13 @@ mod tests {
         let before = aged(&mut open());
         let closed = audit(open());
         closed.log().close().await;
-        let refused = prune(&closed, before, Asker::Term).await;
+        let refused = prune(&closed, before, nothing, Asker::Term).await;
         let unrecorded = matches!(refused, Err(RetentionError::Unrecorded(AuditError::Closed)));
         assert!(unrecorded, "{refused:?}");
         assert_eq!(closed.log().reader().first().unwrap(), 0);
 
         let audit = audit(open());
-        let pruned = prune(&audit, before, Asker::Term).await.unwrap();
+        let pruned = prune(&audit, before, nothing, Asker::Term).await.unwrap();
         let expected = Pruned {
             first: 1281,
             entries: 1280,
@@ -319,7 +344,10 @@ mod tests {
             (&json!("pruned"), &told)
         );
         assert_eq!(entry["act"]["asked_by"], "term");
-        assert_eq!(prune(&audit, before, Asker::Term).await.unwrap(), None);
+        assert_eq!(
+            prune(&audit, before, nothing, Asker::Term).await.unwrap(),
+            None
+        );
         assert_eq!(reader.checkpoint().unwrap().size, last + 1);
     }
 
@@ -337,7 +365,7 @@ mod tests {
             forged: vec![forged],
             ..Lying::of(reader)
         };
-        let refused = is_on_record(&reader);
+        let refused = is_on_record(&reader, &mut to_its_end);
         let rewritten = ReadError::Broken {
             entry: 257,
             place: "the tree".to_owned(),
@@ -361,14 +389,14 @@ mod tests {
             first,
             ..Lying::of(store.reader())
         };
-        is_on_record(&reader(512)).unwrap();
-        is_on_record(&reader(768)).unwrap_err();
+        is_on_record(&reader(512), &mut to_its_end).unwrap();
+        is_on_record(&reader(768), &mut to_its_end).unwrap_err();
     }
 
     #[tokio::test]
     async fn a_store_that_forgets_deletes_nothing() {
         let audit = audit(Memory::new(signer()));
-        let refused = prune(&audit, Timestamp::now(), Asker::Term).await;
+        let refused = prune(&audit, Timestamp::now(), nothing, Asker::Term).await;
         assert!(matches!(refused, Err(RetentionError::Unable)));
     }
 }

@@ -1,15 +1,17 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::audit::Audit;
 use crate::audit::log::{Log, Options};
-use crate::audit::store::Memory;
+use crate::audit::store::copy::Target;
 use crate::audit::store::suite::signer;
+use crate::audit::store::{Batch, Head, Memory};
 use crate::directory::Directory;
 use crate::fixture::{self, town, world};
+use crate::telemetry::Telemetry;
 use crate::validate;
 
 /// `entry at`, or `entry at approves|late of`.
@@ -95,53 +97,143 @@ fn no_more_of_a_member_wait_than_may() {
     assert!(waiting.reserve(&dinsos).is_err());
 }
 
+/// A member's system that breaks a glass, and the log.
+struct Scene {
+    directory: Directory,
+    lookup: Value,
+    log: Log,
+    telemetry: Telemetry,
+    waiting: Waiting,
+}
+
+impl Scene {
+    fn on(store: Memory) -> Self {
+        let mut parts = town::parts();
+        for grant in &mut parts.grants {
+            grant.break_glass_ok = true;
+        }
+        let mut lookup = fixture::lookup(
+            "complaint_handling",
+            json!([{"record": "person-identity/1", "fields": ["identity_status"]}]),
+        );
+        lookup["clerk"] = json!("clk-7f3a");
+        lookup["break_glass"] = json!({
+            "ground": "threat_to_life", "justification": "An unconscious victim on the road.",
+        });
+        Self {
+            directory: Directory::new(parts).unwrap(),
+            lookup,
+            log: Log::start(Box::new(store), Options::default()).unwrap(),
+            telemetry: world::telemetry(),
+            waiting: Waiting::default(),
+        }
+    }
+
+    fn trail(&self) -> Trail {
+        let (method, version) = (http::Method::POST, http::Version::HTTP_11);
+        let telemetry = &self.telemetry;
+        let span = telemetry.server_span(&method, "/", None, "/", "https", version, None);
+        let audit = Audit::new(self.log.clone(), &[7; 32]);
+        Trail::open(audit, telemetry.clone(), span, None)
+    }
+
+    fn permitted(&self) -> (Permitted, Trail) {
+        let permitted = fixture::permitted(&self.directory, "bapenda", &self.lookup).unwrap();
+        assert!(permitted.breaks_glass());
+        let mut trail = self.trail();
+        trail.identified(permitted.routed().admitted().identified());
+        trail.lookup(&validate::lookup(self.lookup.to_string().as_bytes()).unwrap());
+        (permitted, trail)
+    }
+
+    /// Waits until so many wait for a second person.
+    async fn waits_for(&self, count: usize) {
+        let known = async {
+            while self.waiting.glasses().broken.len() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let patience = Duration::from_secs(10);
+        tokio::time::timeout(patience, known).await.unwrap();
+    }
+
+    async fn approve(&self, entry: u64, clerk: &str) -> Result<Approved, Refusal> {
+        let identified = fixture::identified(&self.directory, "bapenda");
+        let (approval, mut trail) = (by(clerk), self.trail());
+        approve(&self.waiting, entry, &approval, &identified, &mut trail).await
+    }
+}
+
+fn by(clerk: &str) -> Approval {
+    Approval {
+        clerk: clerk.to_owned(),
+        counter: "B01".to_owned(),
+    }
+}
+
 /// The caller leaves when the entry has been handed to the log, and nobody has heard of it yet.
 #[tokio::test]
 async fn what_is_on_record_can_be_approved_when_its_caller_left() {
-    let mut parts = town::parts();
-    for grant in &mut parts.grants {
-        grant.break_glass_ok = true;
-    }
-    let directory = Directory::new(parts).unwrap();
-    let mut lookup = fixture::lookup(
-        "complaint_handling",
-        json!([{"record": "person-identity/1", "fields": ["identity_status"]}]),
-    );
-    lookup["break_glass"] = json!({
-        "ground": "threat_to_life", "justification": "An unconscious victim on the road.",
-    });
-    let permitted = fixture::permitted(&directory, "bapenda", &lookup).unwrap();
-    assert!(permitted.breaks_glass());
-    let store = Box::new(Memory::new(signer()));
-    let log = Log::start(store, Options::default()).unwrap();
-    let telemetry = world::telemetry();
-    let open_trail = || {
-        let (method, version) = (http::Method::POST, http::Version::HTTP_11);
-        let span = telemetry.server_span(&method, "/", None, "/", "https", version, None);
-        let audit = Audit::new(log.clone(), &[7; 32]);
-        Trail::open(audit, telemetry.clone(), span, None)
-    };
-    let waiting = Waiting::default();
-    let mut trail = open_trail();
-    trail.identified(permitted.routed().admitted().identified());
-    trail.lookup(&validate::lookup(lookup.to_string().as_bytes()).unwrap());
-    let opened = open(&waiting, &permitted, &mut trail).now_or_never();
+    let scene = Scene::on(Memory::new(signer()));
+    let (permitted, mut trail) = scene.permitted();
+    let opened = open(&scene.waiting, &permitted, &mut trail).now_or_never();
     assert!(opened.is_none(), "it waits for the log");
     drop(trail);
-    let known = async {
-        while waiting.glasses().broken.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    let patience = Duration::from_secs(10);
-    tokio::time::timeout(patience, known).await.unwrap();
-    let approval = Approval {
-        clerk: "spv-1".to_owned(),
-        counter: "B01".to_owned(),
-    };
-    let identified = fixture::identified(&directory, "bapenda");
-    let mut trail = open_trail();
-    let approved = approve(&waiting, 1, &approval, &identified, &mut trail).await;
-    assert!(!approved.unwrap().late);
-    log.close().await;
+    scene.waits_for(1).await;
+    assert!(!scene.approve(1, "spv-1").await.unwrap().late);
+    scene.log.close().await;
+}
+
+/// The second person's system leaves at the same point.
+#[tokio::test]
+async fn an_approval_on_record_counts_when_its_caller_left() {
+    let scene = Scene::on(Memory::new(signer()));
+    let (permitted, mut trail) = scene.permitted();
+    let broken = open(&scene.waiting, &permitted, &mut trail).await.unwrap();
+    let entry = broken.unwrap().entry;
+    let approved = scene.approve(entry, "spv-1").now_or_never();
+    assert!(approved.is_none(), "it waits for the log");
+    scene.waits_for(0).await;
+    scene.log.close().await;
+}
+
+#[tokio::test]
+async fn the_second_person_is_another_whatever_the_case_of_letters() {
+    let scene = Scene::on(Memory::new(signer()));
+    let (permitted, mut trail) = scene.permitted();
+    let broken = open(&scene.waiting, &permitted, &mut trail).await.unwrap();
+    let entry = broken.unwrap().entry;
+    for clerk in ["clk-7f3a", "CLK-7F3A", "Clk-7f3A"] {
+        let refused = scene.approve(entry, clerk).await;
+        let second = matches!(refused, Err(Refusal::SecondPersonNeeded(_)));
+        assert!(second, "{clerk}: {refused:?}");
+    }
+    scene.approve(entry, "clk-7f3b").await.unwrap();
+    scene.log.close().await;
+}
+
+/// The log's dates never go back, the clock may: the second person still has a day by the clock.
+#[tokio::test]
+async fn a_clock_that_ran_ahead_gives_nobody_more_time() {
+    let mut store = Memory::new(signer());
+    let ahead = vec![br#"{"at":"2099-01-01T00:00:00Z","kind":"read"}"#.to_vec()];
+    let batch = Batch::again(&ahead, &Head::default(), &signer()).unwrap();
+    store.write(batch).unwrap();
+    let scene = Scene::on(store);
+    let (permitted, mut trail) = scene.permitted();
+    let broken = open(&scene.waiting, &permitted, &mut trail).await.unwrap();
+    let tomorrow = Timestamp::now() + APPROVE_WITHIN;
+    assert!(broken.unwrap().approve_by <= tomorrow);
+    let second = SignedDuration::from_secs(1);
+    assert_eq!(scene.waiting.overdue(tomorrow - second * 60), 0);
+    assert_eq!(scene.waiting.overdue(tomorrow + second), 1);
+    scene.log.close().await;
+
+    // One that was broken while the clock was ahead: from when it was set right.
+    let waiting = Waiting::default();
+    waiting.replay(&line("7 2099-01-01T00:00:00Z"));
+    let now = "2026-11-20T05:00:00Z".parse().unwrap();
+    assert_eq!(waiting.overdue(now), 0);
+    assert_eq!(waiting.overdue(now + APPROVE_WITHIN), 0);
+    assert_eq!(waiting.overdue(now + APPROVE_WITHIN + second), 1);
 }

@@ -81,7 +81,8 @@ pub struct Standing {
     /// The highest serial of each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub highest: BTreeMap<String, Seen>,
-    /// In the last of them, the number of the entry with the first.
+    /// In the last of them, the number of the first entry that they don't take in: whoever reads on from
+    /// there knows all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
 }
@@ -108,12 +109,17 @@ impl Versions {
         };
     }
 
-    /// Takes in what was known, in the log's order.
+    /// Takes in what was known, in the log's order; of what was in force, only what wasn't out of date.
     pub fn replay_standing(&mut self, standing: Standing) {
         for (grant, seen) in standing.highest {
             self.saw(&grant, seen);
         }
-        self.in_force.extend(standing.in_force);
+        for (grant, version) in standing.in_force {
+            let seen = self.highest.get(&grant);
+            if seen.is_none_or(|seen| seen.serial <= version.serial) {
+                self.in_force.insert(grant, version);
+            }
+        }
     }
 
     /// All that is known, in parts that fit an entry each; the last one has yet to be told `since`.

@@ -2,6 +2,7 @@
 //! broken glasses and of grants. It blocks for as long as the log is busy, so it has a thread of its own,
 //! says how far it is, and ends when nobody waits for it any more.
 
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +12,12 @@ use jiff::Timestamp;
 
 use super::StartError;
 use super::asked::Asked;
-use super::seen::{self, Seen};
+use super::seen;
+use super::standing::Told;
 use crate::audit::store::{self, OpenError, ReadError, Reader, Store};
 use crate::audit::{log, retention};
 use crate::break_glass::{KEPT, Waiting};
 use crate::config::Config;
-use crate::grants::Versions;
 use crate::replay::{self, Replay};
 use crate::telemetry::Telemetry;
 
@@ -36,7 +37,7 @@ pub(super) struct Opened {
 pub(super) struct Learnt {
     pub(super) asked: Asked,
     pub(super) waiting: Waiting,
-    pub(super) versions: Versions,
+    pub(super) grants: Told,
 }
 
 /// Opens what is configured.
@@ -61,7 +62,7 @@ pub(super) async fn open(config: &Config, telemetry: &Telemetry) -> Result<Opene
             learnt: learnt.map_err(OpenError::from)?,
         })
     });
-    let failed = |error| OpenError::Read(std::io::Error::other(error));
+    let failed = |error| OpenError::Read(io::Error::other(error));
     opening.await.map_err(failed)?
 }
 
@@ -74,28 +75,34 @@ impl Learnt {
         left: &AtomicBool,
     ) -> Result<Self, ReadError> {
         let waiting = Waiting::default();
-        let mut versions = Versions::default();
+        let mut grants = Told::default();
         let recent = asked.since.min(now - KEPT).min(replay::since(now));
-        retention::is_on_record(reader)?;
+        let size = reader.checkpoint()?.size;
+        let mut back = Progress::new(size, left);
+        retention::is_on_record(reader, &mut |done| {
+            back.is_at(done, "where entries were deleted")
+        })?;
         let recent = log::since(reader, recent)?;
         // Where nothing was ever put on record, nothing signed was in force.
-        let from = seen::grants_known_since(reader)?.map_or(recent, |known| known.min(recent));
-        let mut progress = Progress::new(from, reader.checkpoint()?.size);
-        log::replay(reader, from, &mut |leaf| {
+        let known = seen::grants_known_since(reader, &mut |done| {
+            back.is_at(done, "where all that is known of grants was put on record")
+        });
+        let from = known?.map_or(recent, |known| known.min(recent));
+        let mut progress = Progress::new(size.saturating_sub(from), left);
+        let read = log::replay(reader, from, &mut |leaf| {
             asked.count(leaf);
             replay.remember(leaf);
             waiting.replay(leaf);
-            match seen::of(leaf) {
-                None => {}
-                Some(Seen::Change(change)) => versions.replay(change),
-                Some(Seen::Standing(standing)) => versions.replay_standing(standing),
+            if let Some(seen) = seen::of(leaf) {
+                grants.hear(seen);
             }
-            progress.one_more(left)
+            progress.one_more("what the audit log says of the last days")
         })?;
+        grants.read_to(read);
         Ok(Self {
             asked,
             waiting,
-            versions,
+            grants,
         })
     }
 }
@@ -109,38 +116,46 @@ impl Drop for Left {
     }
 }
 
-struct Progress {
+struct Progress<'a> {
+    left: &'a AtomicBool,
     done: u64,
     all: u64,
     told: Instant,
 }
 
-impl Progress {
-    fn new(from: u64, size: u64) -> Self {
+impl<'a> Progress<'a> {
+    /// Of so many entries at most, as long as nobody has left.
+    fn new(all: u64, left: &'a AtomicBool) -> Self {
         Self {
+            left,
             done: 0,
-            all: size.saturating_sub(from),
+            all,
             told: Instant::now(),
         }
     }
 
-    fn one_more(&mut self, left: &AtomicBool) -> ControlFlow<()> {
+    fn one_more(&mut self, what: &'static str) -> ControlFlow<()> {
         self.done += 1;
         if !self.done.is_multiple_of(LOOK_EVERY) {
             return ControlFlow::Continue(());
         }
-        if left.load(Ordering::Relaxed) {
-            return ControlFlow::Break(());
+        match self.is_at(self.done, what) {
+            Ok(()) => ControlFlow::Continue(()),
+            // Nobody waits for what is missing.
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
+    /// Goes on only while somebody waits.
+    fn is_at(&mut self, done: u64, what: &'static str) -> Result<(), ReadError> {
+        if self.left.load(Ordering::Relaxed) {
+            return Err(ReadError::Io(io::ErrorKind::Interrupted.into()));
         }
         if self.told.elapsed() >= TELL_EVERY {
             self.told = Instant::now();
-            tracing::info!(
-                loket.done = self.done,
-                loket.all = self.all,
-                "reading what the audit log says of the last days"
-            );
+            tracing::info!(loket.done = done, loket.all = self.all, "reading {what}");
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
@@ -156,7 +171,7 @@ mod tests {
     use crate::audit::store::{Batch, Flaw, Head, Memory};
     use crate::directory::{Directory, GrantState};
     use crate::fixture::town;
-    use crate::grants::{Change, Standing, Version};
+    use crate::grants::{Change, Standing, Version, Versions};
 
     fn version(serial: u64) -> Version {
         Version {
@@ -217,7 +232,7 @@ mod tests {
         append(&mut store, 1..=10);
         for days in [0, 1, 5, 4000] {
             let later = Timestamp::now() + (days * 24).hours();
-            assert_eq!(learn(&store, later).versions, known, "{days}");
+            assert_eq!(*learn(&store, later).grants.versions(), known, "{days}");
         }
     }
 
@@ -255,7 +270,7 @@ mod tests {
             let left = AtomicBool::new(false);
             Learnt::of(&lying, asked, &Replay::off(), later, &left)
         };
-        assert_eq!(start(Vec::new()).unwrap().versions, known);
+        assert_eq!(*start(Vec::new()).unwrap().grants.versions(), known);
         let end = r#""kind":"grants_standing","standing":{"since":9999}"#;
         for (place, from, to) in [
             (0, r#""serial":7"#, r#""serial":3"#),
@@ -310,9 +325,20 @@ mod tests {
     fn who_left_is_not_read_for() {
         let mut store = Memory::new(signer());
         append(&mut store, 1..=2 * LOOK_EVERY);
-        let mut progress = Progress::new(0, 2 * LOOK_EVERY);
         let left = AtomicBool::new(true);
-        log::replay(&*store.reader(), 0, &mut |_| progress.one_more(&left)).unwrap();
+        let mut progress = Progress::new(2 * LOOK_EVERY, &left);
+        log::replay(&*store.reader(), 0, &mut |_| progress.one_more("it")).unwrap();
         assert_eq!(progress.done, LOOK_EVERY);
+        let mut read = 0;
+        let back = log::last(
+            &*store.reader(),
+            &mut |done| progress.is_at(done, "back"),
+            &mut |_, _| {
+                read += 1;
+                None::<()>
+            },
+        );
+        assert!(matches!(back, Err(ReadError::Io(_))), "{back:?}");
+        assert_eq!(read, 0);
     }
 }

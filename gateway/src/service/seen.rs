@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
+use crate::audit::Kind;
+use crate::audit::log::{self, GoesOn};
 use crate::audit::store::{ReadError, Reader};
-use crate::audit::{Kind, log};
 use crate::grants::{Change, Standing};
 
 /// What an entry says of grants.
@@ -17,6 +18,11 @@ pub(super) enum Seen {
 
 /// Most lines are of other kinds, and long.
 static KIND: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(r#""kind":"grant"#));
+
+pub(super) fn of_leaf(leaf: &[u8]) -> Option<Seen> {
+    KIND.find(leaf)?;
+    of(str::from_utf8(leaf).ok()?)
+}
 
 pub(super) fn of(line: &str) -> Option<Seen> {
     #[derive(Deserialize)]
@@ -36,23 +42,24 @@ pub(super) fn of(line: &str) -> Option<Seen> {
     standing.map(Seen::Standing)
 }
 
-/// The place from which on a log tells all that is known of grants, if it was ever put on record: however
-/// long ago that was, and whatever clocks said, a serial once seen stays seen.
+/// The place from which on a log tells all that is known of grants, if it tells anything: however long ago
+/// that was, and whatever clocks said, a serial once seen stays seen.
 ///
 /// # Errors
 /// [`ReadError`].
-pub(crate) fn grants_known_since(reader: &dyn Reader) -> Result<Option<u64>, ReadError> {
-    log::last(reader, &mut |place, leaf| {
+pub(crate) fn grants_known_since(
+    reader: &dyn Reader,
+    goes_on: &mut GoesOn<'_>,
+) -> Result<Option<u64>, ReadError> {
+    let mut first_change: Option<u64> = None;
+    let since = log::last(reader, goes_on, &mut |place, leaf| match of_leaf(leaf)? {
         // It is read itself, whatever it says.
-        standing_since(leaf).map(|since| since.min(place))
-    })
-}
-
-/// The place from which on the entries up to this one tell all that was known of grants.
-fn standing_since(leaf: &[u8]) -> Option<u64> {
-    KIND.find(leaf)?;
-    match of(str::from_utf8(leaf).ok()?)? {
-        Seen::Standing(standing) => standing.since?.checked_sub(1),
-        Seen::Change(_) => None,
-    }
+        Seen::Standing(standing) => Some(standing.since?.checked_sub(1)?.min(place)),
+        Seen::Change(_) => {
+            first_change = Some(first_change.map_or(place, |first| first.min(place)));
+            None
+        }
+    });
+    // Where all was never put on record at once, changes tell it.
+    Ok(since?.or(first_change))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use jiff::Timestamp;
-use loket_gateway::audit::log::{Log, Options};
+use loket_gateway::audit::log::{Log, Options, to_its_end};
 use loket_gateway::audit::retention::{self, is_on_record};
 use loket_gateway::audit::store::copy::Target;
 use loket_gateway::audit::store::postgres::SCHEMA;
@@ -41,7 +41,7 @@ fn audit(database: &Database) -> Audit {
 
 /// What its retention comes to.
 async fn prune(audit: &Audit, before: Timestamp) -> Result<Option<u64>, String> {
-    let done = retention::prune(audit, before, Asker::Term).await;
+    let done = retention::prune(audit, before, |_, _| Ok(None), Asker::Term).await;
     done.map(|pruned| pruned.map(|pruned| pruned.entries))
         .map_err(|error| error.to_string())
 }
@@ -103,7 +103,7 @@ async fn what_the_owner_says_is_gone_goes_only_if_it_is_on_record() {
             .await
             .unwrap_err();
         assert!(refused.contains("nothing is deleted"), "{refused}");
-        assert!(is_on_record(&*open(&database).unwrap().reader()).is_err());
+        assert!(is_on_record(&*open(&database).unwrap().reader(), &mut to_its_end).is_err());
         let mut command = Command::new(env!("CARGO_BIN_EXE_loket"));
         command.args([
             "audit",

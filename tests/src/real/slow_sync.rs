@@ -45,10 +45,22 @@ impl SlowSync {
     /// Starts a gateway on this disk.
     #[must_use]
     pub fn start(&self, site: &Site) -> Gateway {
+        Gateway::launch(self.command(), &site.config())
+    }
+
+    /// What runs on this disk, which is slow for one of its threads only.
+    #[must_use]
+    pub fn command_of(&self, thread: &str) -> Command {
+        let mut command = self.command();
+        command.env("LOKET_SLOW_THREAD", thread);
+        command
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(loket());
         command
             .env("LD_PRELOAD", &self.library)
             .env("LOKET_SLOW_SYNC", &self.told);
-        Gateway::launch(command, &site.config())
+        command
     }
 }

@@ -147,6 +147,10 @@ async fn each_result_is_recorded_before_it_leaves() {
     assert_eq!(last["kind"], "lookup");
     assert_eq!(last["entry"], done.receipt.entry);
     assert_eq!(last["sources"].as_array().unwrap().len(), 3);
+    // By their numbers, since another lookup may have the same trace.
+    let parts = entries.iter().filter(|entry| entry["kind"] == "result");
+    let parts: Vec<_> = parts.map(|entry| entry["entry"].clone()).collect();
+    assert_eq!(last["parts"].as_array().unwrap(), &parts);
     town.stop().await;
 }
 

@@ -7,11 +7,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac::{self, Context, HMAC_SHA256, Key, Tag};
+use rustix::fs::OFlags;
 use tlog_tiles::tlog::{HASH_SIZE, Hash, stored_hash_index};
 
 use crate::audit::store::{ReadError, Reader};
@@ -136,7 +137,13 @@ impl Run {
         let path = path(directory, self.of.number);
         // Of this process: a tool may build the same run beside a gateway.
         let half = path.with_extension(format!("{}.half", std::process::id()));
-        let mut file = File::create(&half)?;
+        // Whatever has its name is left of a process that had the same number.
+        if let Err(error) = fs::remove_file(&half)
+            && error.kind() != ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = File::create_new(&half)?;
         file.write_all(&bytes)?;
         // A run that is torn all the same is found out by its MACs, and built again.
         file.sync_data()?;
@@ -150,7 +157,7 @@ impl Run {
     /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::InvalidData`] when it wasn't made
     /// with this key of these entries, or leaves out some that are there.
     pub(super) fn open(directory: &Path, key: &Key, of: &Of) -> io::Result<Self> {
-        let mut file = File::open(path(directory, of.number))?;
+        let mut file = opened(&path(directory, of.number))?;
         let said = said(&mut file, key, of).map_err(short)?;
         let run = Self {
             of: said.0,
@@ -180,7 +187,7 @@ impl Run {
             Pairs::There(0) => return Ok(Vec::new()),
             Pairs::There(count) => *count,
         };
-        let file = File::open(path(directory, self.of.number))?;
+        let file = opened(&path(directory, self.of.number))?;
         let guess = (u128::from(wanted) * count as u128) >> 64;
         // Less than the number of pairs, which is one.
         let mut n = guess as usize / BLOCK;
@@ -227,6 +234,16 @@ impl Run {
         let head = head(&self.of, self.count());
         believe(&mac(key, &head, n as u64, pairs), told)?;
         Ok(pairs.chunks_exact(PAIR).map(pair).collect())
+    }
+}
+
+/// Opens what is a file, and waits for nobody: a pipe would, until somebody writes to it.
+fn opened(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(ErrorKind::InvalidData, "it isn't a file")),
     }
 }
 
@@ -308,8 +325,10 @@ pub(super) fn remove_before(directory: &Path, number: u64) -> io::Result<()> {
         runs => runs?,
     };
     for entry in runs {
-        let path = entry?.path();
+        let entry = entry?;
+        let path = entry.path();
         let is_run = path.extension().is_some_and(|ending| ending == "run");
+        let is_run = is_run && !entry.file_type()?.is_dir();
         let name = path.file_stem().and_then(|name| name.to_str());
         let earlier = name.and_then(|name| name.parse::<u64>().ok());
         if is_run && earlier.is_some_and(|earlier| earlier < number) {
@@ -326,11 +345,12 @@ pub(super) fn remove_all(directory: &Path) -> io::Result<()> {
         entries => entries?,
     };
     for entry in entries {
-        let path = entry?.path();
-        if path
+        let entry = entry?;
+        let path = entry.path();
+        let is_ours = path
             .extension()
-            .is_some_and(|ending| ending == "run" || ending == "half")
-        {
+            .is_some_and(|ending| ending == "run" || ending == "half");
+        if is_ours && !entry.file_type()?.is_dir() {
             fs::remove_file(path)?;
         }
     }

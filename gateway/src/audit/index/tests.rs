@@ -4,6 +4,7 @@ use std::sync::{Condvar, mpsc};
 use std::thread;
 
 use jiff::Timestamp;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 use tempfile::TempDir;
 use tlog_tiles::tlog::Hash;
@@ -133,6 +134,70 @@ fn a_subject_may_fill_a_run() {
     let expected = expected.unwrap();
     assert!(expected.len() > 1_100);
     assert!(found == expected);
+}
+
+/// However many entries are asked for: whoever may be told of few of them has as much read.
+#[test]
+fn a_run_is_looked_through_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = Memory::new(suite::signer());
+    append(&mut store, 0..LENGTH, 3);
+    let index = index(&directory, &store.reader());
+    catch_up(&index);
+    let (path, mut found) = (directory.path().join("00000000.run"), 0);
+    let each = &mut |_| {
+        // One that looks again finds it gone, and builds it.
+        if found == 0 {
+            fs::remove_file(&path).unwrap();
+        }
+        found += 1;
+        ControlFlow::Continue(())
+    };
+    let done = index.each_of_subject(&[reference(1)], 0..u64::MAX, &Caller::default(), each);
+    done.unwrap();
+    assert!(found > 1_100 && !path.exists());
+}
+
+/// Whatever lies in a run's place, nobody waits for it, and the runs after it are written.
+#[test]
+fn what_is_no_file_is_no_run() {
+    for kind in [FileType::Fifo, FileType::Symlink, FileType::Directory] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = Memory::new(suite::signer());
+        append(&mut store, 0..LENGTH * 2 + 5, 1009);
+        let reader = store.reader();
+        let used = index(&directory, &reader);
+        catch_up(&used);
+        let path = directory.path().join("00000000.run");
+        fs::remove_file(&path).unwrap();
+        match kind {
+            FileType::Directory => fs::create_dir(&path).unwrap(),
+            FileType::Symlink => std::os::unix::fs::symlink("00000001.run", &path).unwrap(),
+            kind => mknodat(CWD, &path, kind, Mode::RUSR | Mode::WUSR, 0).unwrap(),
+        }
+        let (done, ends) = mpsc::channel();
+        let (opened, again) = (index(&directory, &reader), index(&directory, &reader));
+        thread::spawn(move || {
+            for index in [&used, &opened] {
+                catch_up(index);
+                done.send((index.runs(), compare(index, &*reader, 7)))
+                    .unwrap();
+            }
+            again.clear().unwrap();
+            catch_up(&again);
+            done.send((again.runs(), compare(&again, &*reader, 7)))
+                .unwrap();
+        });
+        for _ in 0..3 {
+            let patience = std::time::Duration::from_secs(60);
+            let (runs, found) = ends.recv_timeout(patience).unwrap();
+            // A directory can't be replaced; its run is in memory.
+            assert!(
+                found > 5 && (runs == 2 || (runs == 1 && kind == FileType::Directory)),
+                "{runs}"
+            );
+        }
+    }
 }
 
 /// Runs of which nothing is left go, and what is deleted before it was taken in is left out.

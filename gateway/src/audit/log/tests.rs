@@ -192,6 +192,30 @@ async fn a_day_is_replayed_from_its_first_entry() {
     assert_eq!(replayed(dates[8] + Duration::from_micros(1)), 0);
 }
 
+/// A disk that hangs keeps nobody who lets go of the log.
+#[test]
+fn a_writer_that_hangs_is_left() {
+    let switches = Switches::default();
+    let (reached, reaches) = mpsc::channel();
+    switches.set(|faults| faults.reached = Some(reached));
+    let options = Options {
+        dropped_within: Duration::from_millis(20),
+        ..Options::default()
+    };
+    let log = switches.log(options);
+    let shut = switches.gate.lock().unwrap();
+    log.record_detached(&entry(1));
+    reaches.recv().unwrap();
+    let (left, leaves) = mpsc::channel();
+    let leaving = std::thread::spawn(move || {
+        drop(log);
+        left.send(()).unwrap();
+    });
+    leaves.recv_timeout(Duration::from_secs(20)).unwrap();
+    leaving.join().unwrap();
+    drop(shut);
+}
+
 #[tokio::test]
 async fn closing_and_dropping_drain() {
     let log = log();

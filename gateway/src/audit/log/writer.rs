@@ -5,7 +5,7 @@
 //! nor written again until that is known.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,7 @@ pub(super) fn run(
     store: Box<dyn Store>,
     options: Options,
     queue: Arc<Queue>,
-    finished: watch::Sender<()>,
+    finished: (watch::Sender<()>, mpsc::Sender<()>),
 ) {
     let _finish = Finish {
         queue: Arc::clone(&queue),
@@ -46,7 +46,7 @@ pub(super) fn run(
 /// Runs after a panic as well: callers must not wait for a thread that isn't there.
 struct Finish {
     queue: Arc<Queue>,
-    _finished: watch::Sender<()>,
+    _finished: (watch::Sender<()>, mpsc::Sender<()>),
 }
 
 impl Drop for Finish {

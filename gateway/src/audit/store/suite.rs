@@ -14,6 +14,7 @@ use super::copy::Target;
 use super::prune::Claim;
 use super::{Batch, Flaw, Hashes, ReadError, Reader, Recovered, Store};
 use crate::audit::draft::Draft;
+use crate::audit::log::to_its_end;
 use crate::audit::proof::evidence;
 use crate::audit::retention::{is_on_record, told};
 use crate::audit::tree::Tree;
@@ -295,10 +296,10 @@ pub fn deletes_nothing_unseen(mut store: Box<dyn Target>) {
         found.entry == GONE && matches!(found.what, Flaw::Unrecorded),
         "{found}"
     );
-    is_on_record(&*store.reader()).unwrap_err();
+    is_on_record(&*store.reader(), &mut to_its_end).unwrap_err();
     announce(&mut *store, &gone, before);
     whole(&*store.reader()).unwrap();
-    is_on_record(&*store.reader()).unwrap();
+    is_on_record(&*store.reader(), &mut to_its_end).unwrap();
 }
 
 fn check_reading(reader: &dyn Reader, total: u64, heads: &[super::Signed]) {

@@ -3,7 +3,7 @@
 //! UU 27/2022 art. 46 gives three days to tell the subjects and the authority. Subjects are named by
 //! their references; whoever holds the numbers finds theirs with `loket audit subject`.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub(super) struct Args {
 /// What was given about one subject.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Concerned {
-    pub(super) lookups: HashSet<String>,
+    pub(super) lookups: u64,
     pub(super) first: Option<Timestamp>,
     pub(super) last: Option<Timestamp>,
     pub(super) members: BTreeSet<String>,
@@ -107,7 +107,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
 pub(super) fn gather(reader: &dyn Reader, of: Of<'_>) -> anyhow::Result<Breach> {
     let places = reader.since(of.from)?..reader.since(of.to)?;
     let mut breach = Breach::default();
-    let mut seen = HashSet::new();
+    // A stream's results, until the whole comes that says the same.
+    let mut parts = HashMap::new();
     let mut unread = None;
     reader.leaves(places, &mut |place, leaf| {
         let Ok(entry) = Entry::read(leaf) else {
@@ -118,10 +119,21 @@ pub(super) fn gather(reader: &dyn Reader, of: Of<'_>) -> anyhow::Result<Breach> 
             wanted.is_none_or(|wanted| is.as_deref() == Some(wanted))
         };
         if is_of(of.member, &entry.member) && is_of(of.clerk, &entry.clerk) {
-            breach.add(&entry, &mut seen);
+            match entry.kind.as_str() {
+                "result" => {
+                    parts.insert(place + 1, entry);
+                }
+                _ => {
+                    entry.parts.iter().for_each(|part| {
+                        parts.remove(part);
+                    });
+                    breach.add(&entry);
+                }
+            }
         }
         ControlFlow::Continue(())
     })?;
+    parts.values().for_each(|part| breach.add(part));
     match unread {
         None => Ok(breach),
         Some(entry) => anyhow::bail!("entry {entry} can't be read"),
@@ -129,7 +141,7 @@ pub(super) fn gather(reader: &dyn Reader, of: Of<'_>) -> anyhow::Result<Breach> 
 }
 
 impl Breach {
-    fn add(&mut self, entry: &Entry, seen: &mut HashSet<(String, String)>) {
+    fn add(&mut self, entry: &Entry) {
         if let Some(call) = entry.call.as_ref().filter(|_| entry.kind == "call") {
             let service = format!("{}/{}", call.agency, call.service);
             *self.calls.entry(service).or_default() += 1;
@@ -144,27 +156,27 @@ impl Breach {
         {
             return;
         }
-        let trace = entry.trace_id.clone().unwrap_or_default();
+        let mut seen = HashSet::new();
         let subject = self.subjects.entry(reference.clone()).or_default();
-        subject.first = subject.first.or(Some(entry.at));
-        subject.last = Some(entry.at);
+        subject.first = Some(subject.first.map_or(entry.at, |at| at.min(entry.at)));
+        subject.last = subject.last.max(Some(entry.at));
         subject.members.extend(entry.member.clone());
         subject.clerks.extend(entry.clerk.clone());
         for source in fields {
-            for (names, counts) in [
-                (&source.fields, &mut subject.given),
-                (&source.claims, &mut subject.verified),
+            for (was_given, names, counts) in [
+                (true, &source.fields, &mut subject.given),
+                (false, &source.claims, &mut subject.verified),
             ] {
                 for name in names {
                     let name = format!("{}:{name}", source.record);
-                    // A stream's parts come again with the whole.
-                    if seen.insert((trace.clone(), name.clone())) {
+                    // Two agencies may have given the same.
+                    if seen.insert((was_given, name.clone())) {
                         *counts.entry(name).or_default() += 1;
                     }
                 }
             }
         }
-        subject.lookups.insert(trace);
+        subject.lookups += 1;
     }
 }
 
@@ -186,7 +198,7 @@ pub(super) fn rows(breach: &Breach) -> Rows {
     for (reference, subject) in &breach.subjects {
         rows.push(vec![
             json!(reference),
-            json!(subject.lookups.len()),
+            json!(subject.lookups),
             json!(subject.first),
             json!(subject.last),
             json!(subject.members),

@@ -8,7 +8,6 @@ pub(super) struct Entry {
     pub(super) at: Timestamp,
     clock: Option<Timestamp>,
     pub(super) kind: String,
-    pub(super) trace_id: Option<String>,
     pub(super) request_id: Option<String>,
     pub(super) member: Option<String>,
     pub(super) system: Option<String>,
@@ -20,6 +19,9 @@ pub(super) struct Entry {
     pub(super) visibility: Option<String>,
     #[serde(default)]
     pub(super) sources: Vec<Source>,
+    /// Entries that say nothing that this one doesn't.
+    #[serde(default)]
+    pub(super) parts: Vec<u64>,
     pub(super) call: Option<Call>,
 }
 

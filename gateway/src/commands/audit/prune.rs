@@ -10,6 +10,7 @@ use jiff::civil::Date;
 
 use crate::audit::draft::Draft;
 use crate::audit::index::Index;
+use crate::audit::log::to_its_end;
 use crate::audit::retention::RetentionError;
 use crate::audit::store::{self, Claimed};
 use crate::audit::{ActEntry, Asker, retention, subject_key};
@@ -60,7 +61,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<u8> {
         }
         Claimed::Held(holder) => return Err(RetentionError::Held(holder).into()),
     };
-    let known = grants_known_since(&*reader)?.unwrap_or(u64::MAX);
+    let known = grants_known_since(&*reader, &mut to_its_end)?.unwrap_or(u64::MAX);
     let (mut claim, gone) = retention::planned(&*reader, claim, before, known)?;
     let told = retention::told(&gone, before);
     if args.dry_run {

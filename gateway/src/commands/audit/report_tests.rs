@@ -127,10 +127,15 @@ fn a_breach_concerns_those_of_whom_something_was_given() {
     let nothing = json!([{"record": "taxpayer/1", "outcome": "denied", "reason": "no_grant"}]);
     let mut other = lookup("4", "lookup", found());
     other["clerk"] = json!("clk-2");
+    let mut whole = lookup("1", "lookup", found());
+    whole["parts"] = json!([1]);
+    // The trace of another's lookup, as a caller may choose it, and a stream that ended with its process.
+    let mut same = lookup("1", "result", found());
+    same["subject_ref"] = json!(format!("{:0>64}", "5"));
     let reader = log(&[
         lookup("1", "result", found()),
-        lookup("1", "lookup", found()),
-        lookup("1", "lookup", found()),
+        whole,
+        same,
         lookup("2", "lookup", nothing),
         lookup("3", "abandoned", found()),
         other,
@@ -152,16 +157,19 @@ fn a_breach_concerns_those_of_whom_something_was_given() {
         .iter()
         .map(|row| row["subject_ref"].as_str().unwrap().trim_start_matches('0'))
         .collect();
-    assert_eq!(subjects, ["1", "3"]);
+    assert_eq!(subjects, ["1", "3", "5"]);
     // What a stream says twice was given once.
-    assert_eq!(rows[0]["given"], json!(["person-identity/1:nik=1"]));
+    for row in &rows {
+        assert_eq!(row["lookups"], 1);
+        assert_eq!(row["given"], json!(["person-identity/1:nik=1"]));
+    }
     assert_eq!(
         rows[0]["verified"],
         json!(["person-identity/1:full_name=1"])
     );
     assert_eq!(found.calls["dukcapil/population"], 1);
     let all = breach::gather(&*reader, of(None, None)).unwrap();
-    assert_eq!(all.subjects.len(), 3);
+    assert_eq!(all.subjects.len(), 4);
     let nobody = breach::gather(&*reader, of(None, Some("bpn"))).unwrap();
     assert!(nobody.subjects.is_empty() && nobody.calls.is_empty());
     let before = breach::Of {

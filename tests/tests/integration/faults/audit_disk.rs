@@ -1,14 +1,16 @@
 //! The disk under the audit log: full, refusing, hanging, and back again.
 
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use rustix::process::Resource;
+use rustix::process::{Pid, Resource, Signal, kill_process};
 
 use loket_tests::real::{
     BYSTANDERS, Disk, Gateway, Load, Saw, Seen, Site, SlowSync, is_well, loket, register, report,
     skip, untouched,
 };
+use loket_tests::town::eventually_within;
 
 /// Whoever isn't answered is told why; nobody hears anything else.
 fn told(case: &str, seen: &[Seen]) {
@@ -199,6 +201,51 @@ async fn the_disk_is_slow_for_every_entry() {
     assert!(answered, "nobody is refused");
     site.recorded(&seen);
     gateway.stop().await;
+    site.close().await;
+}
+
+/// A process that doesn't outlive its test.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may be dead already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The disk hangs when the log is open and the start puts on record what is known of grants.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_on_a_disk_that_hangs_can_be_stopped() {
+    let site = Site::new().await;
+    let slow = match SlowSync::new(&site) {
+        Ok(slow) => slow,
+        Err(reason) => return skip("a_start_on_a_disk_that_hangs_can_be_stopped", &reason),
+    };
+    let config = site.config();
+    Gateway::start(&config).stop().await;
+    let written = || -> u64 {
+        let segments = std::fs::read_dir(site.audit.join("wal")).unwrap();
+        let sizes = segments.map(|it| it.and_then(|it| it.metadata()).map_or(0, |it| it.len()));
+        sizes.sum()
+    };
+    let before = written();
+    slow.take(Duration::from_secs(3600));
+    // That which writes; another one opens the log.
+    let mut command = slow.command_of("audit");
+    command.args(["serve", "--config"]).arg(&config);
+    let mut child = Started(command.stdout(Stdio::null()).spawn().unwrap());
+    eventually_within(60, "something waits to be durable", async || {
+        (written() > before).then_some(())
+    })
+    .await;
+    kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
+    let child = Mutex::new(&mut child.0);
+    let status = eventually_within(60, "the start ends", async || {
+        child.lock().unwrap().try_wait().unwrap()
+    });
+    assert_eq!(status.await.code(), Some(0));
     site.close().await;
 }
 
