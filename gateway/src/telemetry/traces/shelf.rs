@@ -20,8 +20,15 @@ pub struct Traces(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     shelves: Mutex<Shelves>,
-    /// The log lines of traces that are under way, and how many requests have that id.
-    under_way: Mutex<HashMap<TraceId, (usize, Vec<Box<str>>)>>,
+    under_way: Mutex<HashMap<TraceId, UnderWay>>,
+}
+
+/// Of a trace that is under way.
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// Requests that have its id.
+    requests: usize,
+    lines: Vec<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -70,25 +77,25 @@ impl Traces {
         shelves.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<TraceId, (usize, Vec<Box<str>>)>> {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<TraceId, UnderWay>> {
         let under_way = self.0.under_way.lock();
         under_way.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request of this trace begins.
     pub(super) fn begin(&self, id: TraceId) {
-        self.under_way().entry(id).or_default().0 += 1;
+        self.under_way().entry(id).or_default().requests += 1;
     }
 
     /// A request of this trace has ended; its log lines.
     pub(super) fn end(&self, id: &TraceId) -> Vec<Box<str>> {
         let mut under_way = self.under_way();
-        let Some((requests, lines)) = under_way.get_mut(id) else {
+        let Some(of) = under_way.get_mut(id) else {
             return Vec::new();
         };
-        *requests -= 1;
-        let lines = std::mem::take(lines);
-        if *requests == 0 {
+        of.requests -= 1;
+        let lines = std::mem::take(&mut of.lines);
+        if of.requests == 0 {
             under_way.remove(id);
         }
         lines
@@ -96,17 +103,17 @@ impl Traces {
 
     /// Whether a trace is under way, so that its lines are wanted.
     pub(super) fn wants(&self, id: &TraceId) -> bool {
-        self.under_way()
-            .get(id)
-            .is_some_and(|(_, lines)| lines.len() < MOST_LINES)
+        let under_way = self.under_way();
+        let of = under_way.get(id);
+        of.is_some_and(|of| of.lines.len() < MOST_LINES)
     }
 
     /// A line of a trace that is under way.
     pub(super) fn line(&self, id: &TraceId, line: Box<str>) {
-        if let Some((_, lines)) = self.under_way().get_mut(id)
-            && lines.len() < MOST_LINES
-        {
-            lines.push(line);
+        let mut under_way = self.under_way();
+        let of = under_way.get_mut(id);
+        if let Some(of) = of.filter(|of| of.lines.len() < MOST_LINES) {
+            of.lines.push(line);
         }
     }
 
