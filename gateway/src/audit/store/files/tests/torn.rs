@@ -91,7 +91,7 @@ fn a_tail_torn_anywhere_costs_only_the_last_batch() {
     for cut in (start..whole.len()).step_by(5) {
         fs::write(&path, &whole[..cut]).unwrap();
         assert_eq!(verified(dir.path()).unwrap().entries, 2, "{cut}");
-        if (cut - start) % 100 == 0 {
+        if (cut - start).is_multiple_of(100) {
             let mut store = open(dir.path());
             append(&mut store, 3..=3);
             drop(store);
