@@ -89,12 +89,8 @@ async fn handle(
         &head.method,
         Operation::route(&operation),
         parent.as_ref(),
-        // Whatever a path that we don't have may hold.
-        match operation {
-            Ok(Operation::Call(_)) => Operation::route(&operation),
-            Ok(_) => head.uri.path(),
-            Err(_) => "/",
-        },
+        // Never the path: a caller may write anything there.
+        Operation::route(&operation),
         "https",
         head.version,
         Some(address),

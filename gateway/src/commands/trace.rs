@@ -70,7 +70,7 @@ enum Command {
 /// All that is given must fit.
 #[derive(Debug, ClapArgs)]
 struct Filter {
-    /// Why it is kept: failed, break_glass, slow, refused or sampled
+    /// Why it is kept: failed, break_glass, slow, left, refused or sampled
     #[arg(long)]
     why: Option<String>,
     /// Only with a call to this agency

@@ -14,7 +14,6 @@ pub(super) const ENVIRONMENT: &str = "deployment.environment.name";
 pub(super) const CLIENT_ADDRESS: &str = "client.address";
 pub(super) const ERROR_TYPE: &str = "error.type";
 pub(super) const HTTP_METHOD: &str = "http.request.method";
-pub(super) const HTTP_METHOD_ORIGINAL: &str = "http.request.method_original";
 pub(super) const HTTP_RESEND_COUNT: &str = "http.request.resend_count";
 pub(super) const HTTP_ROUTE: &str = "http.route";
 pub(super) const HTTP_STATUS: &str = "http.response.status_code";

@@ -24,7 +24,7 @@ fn encode_family(family: &MetricFamily, exemplars: &Exemplars, text: &mut String
     let kind = family.get_field_type();
     let (word, name) = match kind {
         // A counter's family is named without the suffix that its samples have.
-        MetricType::COUNTER => ("counter", family.name().trim_end_matches("_total")),
+        MetricType::COUNTER => ("counter", stem(family.name())),
         MetricType::GAUGE => ("gauge", family.name()),
         MetricType::HISTOGRAM => ("histogram", family.name()),
         MetricType::SUMMARY | MetricType::UNTYPED => ("unknown", family.name()),
@@ -61,6 +61,10 @@ fn encode_family(family: &MetricFamily, exemplars: &Exemplars, text: &mut String
         }
     }
     Ok(())
+}
+
+fn stem(name: &str) -> &str {
+    name.strip_suffix("_total").unwrap_or(name)
 }
 
 fn value(metric: &Metric, kind: MetricType) -> f64 {

@@ -38,13 +38,15 @@ use loket_sdk::trace::{SpanId, TraceId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// The gateway or an agency failed, or the caller left.
+    /// The gateway or an agency failed.
     Failed,
     /// It broke the glass.
     BreakGlass,
     /// It took longer than `[telemetry] slow`.
     Slow,
-    /// The caller was refused.
+    /// The caller left.
+    Left,
+    /// The caller was refused, or there was no room for it.
     Refused,
     /// It is one of the share that is sampled.
     Sampled,

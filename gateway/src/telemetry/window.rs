@@ -96,7 +96,10 @@ impl Totals {
         };
         for metric in all(families, "loket_agency_call_duration_seconds") {
             let line = totals.systems.entry(system(metric)).or_default();
-            line.add(metric, label(metric, "error_type"));
+            // What a service answers to its caller is no failure.
+            let answered = label(metric, "loket_outcome") == Some("answered");
+            let failure = label(metric, "error_type").filter(|_| !answered);
+            line.add(metric, failure);
         }
         for metric in all(families, "loket_lookup_duration_seconds") {
             let result = label(metric, "loket_result").filter(|result| *result != "complete");
@@ -124,7 +127,7 @@ impl Line {
             if self.buckets.len() <= at {
                 self.buckets.push((bound, 0));
             }
-            self.buckets[at].1 += cumulative - below;
+            self.buckets[at].1 += cumulative.saturating_sub(below);
             below = cumulative;
         }
     }

@@ -119,12 +119,14 @@ impl Gateway {
     }
 
     fn says(&mut self, what: &str) {
-        let found = self
-            .lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find(|line| line.contains(what));
-        assert!(found.is_some(), "it never says {what}");
+        let mut said = Vec::new();
+        for line in self.lines.by_ref().map_while(Result::ok) {
+            if line.contains(what) {
+                return;
+            }
+            said.push(line);
+        }
+        panic!("it never says {what}, but {said:#?}");
     }
 
     fn signal(&self, name: &str) {

@@ -173,11 +173,9 @@ impl Known<'_> {
 }
 
 fn served(labels: ServerLabels, arrival: &Arrival<'_>) -> Served {
-    let is_known = labels.method != OTHER_METHOD;
     Served {
         labels,
         path: scrubbed(arrival.path, 256).into(),
-        method_original: (!is_known).then(|| scrubbed(arrival.method.as_str(), 32).into()),
         peer: arrival.peer,
         end: HttpEnd {
             status: None,

@@ -99,7 +99,6 @@ impl Served {
         }
         let request_id = self.request_id.map(|id| id.to_string());
         let more = [
-            text(name::HTTP_METHOD_ORIGINAL, self.method_original.as_deref()),
             number(name::HTTP_STATUS, self.end.status.map(u64::from)),
             word(name::ERROR_TYPE, self.end.error_type),
             flag(name::ABANDONED, self.abandoned),

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::SpanProcessor;
@@ -24,7 +26,13 @@ pub(in crate::telemetry) struct Keeper {
     processor: Option<Box<dyn SpanProcessor>>,
     scope: InstrumentationScope,
     exemplars: Arc<Exemplars>,
+    born: Instant,
+    /// Milliseconds since then when exemplars were taken last; [`NEVER`] before.
+    noted: AtomicU64,
 }
+
+/// No time at all.
+const NEVER: u64 = u64::MAX;
 
 impl Keeper {
     pub(in crate::telemetry) fn new(
@@ -40,6 +48,8 @@ impl Keeper {
             processor,
             scope,
             exemplars,
+            born: Instant::now(),
+            noted: AtomicU64::new(NEVER),
         }
     }
 
@@ -68,10 +78,29 @@ impl Keeper {
                 processor.on_end(span.exported(&trace, &self.scope));
             }
         }
-        for span in &trace.spans {
-            self.note(span, &trace);
+        if self.has_time_for_exemplars(why) {
+            for span in &trace.spans {
+                self.note(span, &trace);
+            }
         }
         self.traces.keep(trace);
+    }
+
+    /// A scrape comes every few seconds and takes one exemplar a bucket: those of ten ordinary traces a second
+    /// are plenty.
+    fn has_time_for_exemplars(&self, why: Why) -> bool {
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(NEVER - 1);
+        let pause = match why {
+            Why::Failed | Why::BreakGlass | Why::Slow => 10,
+            Why::Left | Why::Refused | Why::Sampled => 100,
+        };
+        let last = self.noted.load(Relaxed);
+        let is_due = last == NEVER || now.saturating_sub(last) >= pause;
+        is_due
+            && self
+                .noted
+                .compare_exchange(last, now, Relaxed, Relaxed)
+                .is_ok()
     }
 
     /// Has the histograms that a span was counted in lead to its trace.
@@ -110,8 +139,10 @@ impl Keeper {
         let mut why = recording.sampled.then_some(Why::Sampled);
         for span in spans {
             let found = match &span.work {
+                // Whoever asks too much must not push out what failed.
+                Work::Served(served) if served.was_shed() => Why::Refused,
+                Work::Served(served) if served.abandoned => Why::Left,
                 _ if span.failed() => Why::Failed,
-                Work::Served(served) if served.abandoned => Why::Failed,
                 Work::Served(served) if served.broke_glass => Why::BreakGlass,
                 Work::Served(_) | Work::Called(_) if span.took >= self.slow => Why::Slow,
                 Work::Served(served) if served.end.status.is_some_and(|status| status >= 400) => {

@@ -35,9 +35,9 @@ struct UnderWay {
 struct Shelves {
     /// The number of the next trace.
     next: u64,
-    /// What somebody will want to look at, what was refused, and the rest: a flood of the one pushes out none
-    /// of the others.
-    all: [Shelf; 3],
+    /// What failed or was slow, what broke the glass, what was refused or left, and the rest: a flood of the one
+    /// pushes out none of the others.
+    all: [Shelf; 4],
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Traces {
         Self(Arc::new(Shared {
             shelves: Mutex::new(Shelves {
                 next: 1,
-                all: [shelf(2), shelf(4), shelf(4)],
+                all: [shelf(2), shelf(8), shelf(8), shelf(4)],
             }),
             under_way: Mutex::default(),
         }))
@@ -122,9 +122,10 @@ impl Traces {
         let number = shelves.next;
         shelves.next += 1;
         let shelf = match trace.why {
-            Why::Failed | Why::BreakGlass | Why::Slow => &mut shelves.all[0],
-            Why::Refused => &mut shelves.all[1],
-            Why::Sampled => &mut shelves.all[2],
+            Why::Failed | Why::Slow => &mut shelves.all[0],
+            Why::BreakGlass => &mut shelves.all[1],
+            Why::Left | Why::Refused => &mut shelves.all[2],
+            Why::Sampled => &mut shelves.all[3],
         };
         let gone = shelf.take(number, trace);
         drop(shelves);

@@ -33,8 +33,6 @@ pub(in crate::telemetry) enum Work {
 pub(in crate::telemetry) struct Served {
     pub(in crate::telemetry) labels: ServerLabels,
     pub(in crate::telemetry) path: Box<str>,
-    /// A method that isn't one of the known ones.
-    pub(in crate::telemetry) method_original: Option<Box<str>>,
     pub(in crate::telemetry) peer: Option<SocketAddr>,
     pub(in crate::telemetry) end: HttpEnd,
     /// The caller left.
@@ -77,6 +75,23 @@ pub(in crate::telemetry) enum Target {
     Route(Box<str>),
 }
 
+impl Served {
+    /// There was no room for it, or the gateway drains: nothing of its own failed.
+    pub(super) fn was_shed(&self) -> bool {
+        matches!(self.code, Some("overloaded" | "draining"))
+    }
+}
+
+impl Call {
+    /// What a service answers to its caller, as that there is no such thing, is between the two.
+    fn failed(&self) -> bool {
+        let theirs = |status| (400..500).contains(&status) && status != 429;
+        let between =
+            matches!(self.target, Target::Route(_)) && self.end.status.is_some_and(theirs);
+        self.end.error_type.is_some() && !between
+    }
+}
+
 impl Span {
     pub(super) fn ends(&self) -> Duration {
         self.begins + self.took
@@ -86,7 +101,7 @@ impl Span {
     pub(super) fn failed(&self) -> bool {
         match &self.work {
             Work::Served(served) => served.end.status.is_some_and(|status| status >= 500),
-            Work::Called(call) => call.end.error_type.is_some(),
+            Work::Called(call) => call.failed(),
             Work::Room(_) => false,
         }
     }
@@ -95,9 +110,9 @@ impl Span {
         match &self.work {
             Work::Served(served) => {
                 // The conventions name a span of an unknown method `HTTP`.
-                let method = match served.method_original {
-                    Some(_) => "HTTP",
-                    None => served.labels.method,
+                let method = match served.labels.method {
+                    "_OTHER" => "HTTP",
+                    method => method,
                 };
                 format!("{method} {}", served.labels.route)
             }
@@ -110,12 +125,7 @@ impl Span {
     pub(super) fn bytes(&self) -> usize {
         let len = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         let work = match &self.work {
-            Work::Served(served) => {
-                size_of::<Served>()
-                    + served.path.len()
-                    + len(&served.method_original)
-                    + len(&served.member)
-            }
+            Work::Served(served) => size_of::<Served>() + served.path.len() + len(&served.member),
             Work::Called(call) => {
                 let (Target::Record(target) | Target::Route(target)) = &call.target;
                 size_of::<Call>() + target.len() + len(&call.reason)

@@ -97,8 +97,23 @@ async fn what_failed_was_refused_slow_or_broke_the_glass_is_kept_unsampled() {
         ErrorType::BreakerOpen,
     );
     unsent.finish(200, None);
-    use Why::{BreakGlass, Failed, Refused, Slow};
-    let expected = [Failed, Refused, Slow, BreakGlass, Failed, Failed, Failed];
+    let mut shed = request(&telemetry);
+    shed.knows(|known| known.code("overloaded"));
+    shed.finish(503, None);
+    // A service said to its caller that there is no such thing.
+    let routed = request(&telemetry);
+    let called = Called::Route {
+        method: &Method::GET,
+        template: "/people/{id}",
+    };
+    let mut call = telemetry.client_span(routed.handle(), &address("bpn"), called);
+    call.finish(Some(404), "answered", "complete", None, 0);
+    drop(call);
+    routed.finish(200, None);
+    use Why::{BreakGlass, Failed, Left, Refused, Slow};
+    let expected = [
+        Failed, Refused, Slow, BreakGlass, Failed, Left, Failed, Refused,
+    ];
     assert_eq!(kept(&telemetry), expected);
 }
 
