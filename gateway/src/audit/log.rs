@@ -316,7 +316,15 @@ pub fn last<T>(
                 found = Some(this);
             }
             ControlFlow::Continue(())
-        })?;
+        });
+        let before = match before {
+            // Deleted just now, by another gateway: once more, from what is left.
+            Err(ReadError::Pruned) if reader.first()? > start => {
+                found = None;
+                continue;
+            }
+            before => before?,
+        };
         end = (before.size(), before.root());
     }
     Ok(found)
@@ -336,8 +344,7 @@ pub fn replay(
     let checkpoint = reader.checkpoint()?;
     let end = (checkpoint.size, checkpoint.root);
     let mut text = String::new();
-    let from = from.max(reader.first()?);
-    proof::leaves(reader, from, end, &mut |place, leaf| {
+    let mut hand_out = |place: u64, leaf: &[u8]| {
         // The log writes nothing else, and no object without a date.
         if let Some(members) = str::from_utf8(leaf)
             .ok()
@@ -349,8 +356,18 @@ pub fn replay(
             return each(&text);
         }
         ControlFlow::Continue(())
-    })?;
-    Ok(checkpoint.size)
+    };
+    let mut from = from.max(reader.first()?);
+    loop {
+        match proof::leaves(reader, from, end, &mut hand_out) {
+            // Deleted just now, by another gateway: on from what is left, which wasn't handed out yet.
+            Err(ReadError::Pruned) if reader.first()? > from => from = reader.first()?,
+            read => {
+                read?;
+                return Ok(checkpoint.size);
+            }
+        }
+    }
 }
 
 impl Drop for Handle {
